@@ -1,0 +1,33 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench docs format
+
+PYTHON := .venv/bin/python
+
+help: ## What can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## Make .venv (once; nothing to do when nothing changed)
+	@python3 tools/set_up.py
+
+demo: setup ## Run the messaging example in the emulator and show what happens
+	@$(PYTHON) examples/demo.py
+
+test: setup ## Run all tests
+	@$(PYTHON) -m pytest
+
+check: setup ## Format, lint, types and layers
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
+	@$(PYTHON) -m pyright
+	@.venv/bin/lint-imports
+
+format: setup ## Put the code into its form
+	@$(PYTHON) -m ruff format .
+	@$(PYTHON) -m ruff check --fix .
+
+bench: setup ## Measure, each figure beside a baseline of the same run
+	@$(PYTHON) benchmarks/run.py
+
+docs: setup ## Write the generated pages of docs/
+	@$(PYTHON) tools/write_docs.py

@@ -1,0 +1,210 @@
+"""The adapter's own client for the few AWS operations that it makes: signed, kept alive, retried, within the deadline.
+
+boto3 would cost ten times as much at a cold start. It retries as AWS's SDKs do in their standard mode.
+Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+
+from treadle.aws.connection import Connection, ConnectionLost, Response
+from treadle.aws.endpoints import Endpoint, endpoint_of
+from treadle.aws.errors import is_retryable, may_be_clock_skew
+from treadle.aws.sigv4 import Credentials, signed_headers
+from treadle.errors import AwsCallError, ConfigurationError
+from treadle.json_values import object_or_none
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+MAX_ATTEMPTS = 3
+MAX_BACKOFF_SECONDS = 20.0
+READ_TIMEOUT_SECONDS = 10.0
+_SKEW_SECONDS = 240.0
+_DEADLINE_MARGIN_SECONDS = 0.05
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class AwsCall:
+    """One operation on one resource, ready to be sent; the names are IAM's, and stand in errors."""
+
+    __slots__ = ("body", "headers", "operation", "resource", "service")
+
+    def __init__(self, service: str, operation: str, resource: str, headers: dict[str, str], body: bytes) -> None:
+        self.service = service
+        self.operation = operation
+        self.resource = resource
+        self.headers = headers
+        self.body = body
+
+    def failed(self, code: str, message: str, status: int | None = None) -> AwsCallError:
+        return AwsCallError(code, message, self.service, self.operation, resource=self.resource, status=status)
+
+
+class AwsClient:
+    """Sends calls to one region, none of which outlives `seconds_left()`. Threads may share it, and take turns."""
+
+    def __init__(self, region: str, partition: str, seconds_left: Callable[[], float]) -> None:
+        self._region = region
+        self._partition = partition
+        self._endpoints: dict[str, tuple[Endpoint, Connection]] = {}
+        self._clock_offset_seconds = 0.0
+        self._lock = threading.Lock()
+        self._seconds_left = seconds_left
+
+    def endpoint(self, service: str) -> Endpoint:
+        return self._reach(service)[0]
+
+    def json_call(
+        self, service: str, operation: str, target: str, resource: str, payload: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The answer to an operation of a service that speaks AWS's JSON protocol 1.0.
+
+        Raises: AwsCallError.
+        """
+        headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{target}.{operation}"}
+        try:
+            body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(f"a text holds half of a surrogate pair ({error.object[error.start]!r})") from None
+        response = self.send(AwsCall(service, operation, resource, headers, body))
+        return json.loads(response.body) if response.body else {}
+
+    def send(self, call: AwsCall) -> Response:
+        """The response to a call, with status 200, after as many attempts as it takes.
+
+        Raises: AwsCallError, the last attempt's.
+        """
+        attempt = 1
+        skew_corrected = False
+        while True:
+            try:
+                return self._attempt(call)
+            except _Refused as refused:
+                error = refused.error
+                if not skew_corrected and may_be_clock_skew(error) and self._correct_clock(refused.date):
+                    skew_corrected = True
+                    continue
+            pause = min(MAX_BACKOFF_SECONDS, 2.0 ** (attempt - 1)) * _random_fraction()
+            in_time = pause < self._seconds_left() - _DEADLINE_MARGIN_SECONDS
+            if attempt >= MAX_ATTEMPTS or not is_retryable(error) or not in_time:
+                raise error
+            time.sleep(pause)
+            attempt += 1
+
+    def _attempt(self, call: AwsCall) -> Response:
+        endpoint, connection = self._reach(call.service)
+        headers = signed_headers(
+            call.headers,
+            call.body,
+            host=endpoint.host_header,
+            service=call.service,
+            region=self._region,
+            credentials=_credentials(),
+            at_seconds=time.time() + self._clock_offset_seconds,
+        )
+        head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        request = f"POST / HTTP/1.1\r\n{head}content-length: {len(call.body)}\r\n\r\n".encode("latin-1") + call.body
+        with self._lock:
+            response = self._exchange(connection, request, call)
+        if response.status == 200:
+            return response
+        code, message = _error_of(response)
+        raise _Refused(call.failed(code, message, response.status), response.headers.get("date", ""))
+
+    def _exchange(self, connection: Connection, request: bytes, call: AwsCall) -> Response:
+        for again in (True, False):
+            left = self._seconds_left() - _DEADLINE_MARGIN_SECONDS
+            if left <= 0:
+                raise call.failed("DEADLINE", "the invocation has no time left")
+            try:
+                return connection.exchange(request, min(READ_TIMEOUT_SECONDS, left))
+            except ConnectionLost as lost:
+                if not (again and lost.stale):
+                    raise _Refused(call.failed("UNREACHABLE", str(lost)), "") from lost
+        raise call.failed("UNREACHABLE", "the connection was closed twice")
+
+    def _reach(self, service: str) -> tuple[Endpoint, Connection]:
+        reached = self._endpoints.get(service)
+        if reached is None:
+            endpoint = endpoint_of(service, self._region, self._partition)
+            reached = endpoint, Connection(endpoint.host, endpoint.port, secure=endpoint.secure)
+            self._endpoints[service] = reached
+        return reached
+
+    def _correct_clock(self, date: str) -> bool:
+        """Takes AWS's clock over from a response's `Date`; False where ours was right."""
+        theirs = _unix_seconds(date)
+        if theirs is None:
+            return False
+        offset = theirs - time.time()
+        if abs(offset - self._clock_offset_seconds) < _SKEW_SECONDS:
+            return False
+        self._clock_offset_seconds = offset
+        return True
+
+
+class _Refused(Exception):  # noqa: N818 - never leaves this module
+    """An answer that is an error, with the answer's `Date`."""
+
+    def __init__(self, error: AwsCallError, date: str) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.date = date
+
+
+def _credentials() -> Credentials:
+    environment = os.environ
+    try:
+        return Credentials(
+            environment["AWS_ACCESS_KEY_ID"],
+            environment["AWS_SECRET_ACCESS_KEY"],
+            environment.get("AWS_SESSION_TOKEN", ""),
+        )
+    except KeyError as error:
+        raise ConfigurationError(f"the environment variable {error.args[0]} is not set: no AWS credentials") from None
+
+
+def _random_fraction() -> float:
+    return int.from_bytes(os.urandom(4), "big") / 2**32
+
+
+def _error_of(response: Response) -> tuple[str, str]:
+    """AWS's code and message in an error response of the JSON or the query protocol."""
+    text = response.body.decode("utf-8", "replace")
+    if text.lstrip().startswith("<"):
+        return _xml_text(text, "Code"), _xml_text(text, "Message")
+    try:
+        fields = object_or_none(json.loads(text)) or {}
+    except ValueError:
+        fields = {}
+    named = response.headers.get("x-amzn-errortype") or fields.get("__type") or f"HTTP {response.status}"
+    code = str(named).partition(":")[0].rpartition("#")[2]
+    return code, str(fields.get("message") or fields.get("Message") or text[:200])
+
+
+def _xml_text(text: str, tag: str) -> str:
+    found = re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+    if found is None:
+        return ""
+    from html import unescape
+
+    return unescape(found[1])
+
+
+def _unix_seconds(date: str) -> float | None:
+    """The time in `Tue, 22 Nov 2026 14:00:00 GMT`, None where it is no such date."""
+    found = re.fullmatch(r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", date)
+    if found is None or found[2] not in _MONTHS:
+        return None
+    from calendar import timegm
+
+    day, year, hour, minute, second = (int(found[group]) for group in (1, 3, 4, 5, 6))
+    return float(timegm((year, _MONTHS.index(found[2]) + 1, day, hour, minute, second)))

@@ -1,0 +1,61 @@
+"""What kinds of AWS errors there are, by their codes."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.errors import AwsCallError
+
+_NOT_FOUND = frozenset({"NotFound", "NotFoundException", "ResourceNotFoundException"})
+_TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
+_RETRYABLE = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "IDPCommunicationError",
+        "KMSThrottlingException",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "SlowDown",
+        "Throttled",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+        "UNREACHABLE",
+    }
+)
+"""Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html"""
+_CLOCK_SKEW = frozenset(
+    {
+        "AuthFailure",
+        "InvalidSignature",
+        "InvalidSignatureException",
+        "RequestExpired",
+        "RequestInTheFuture",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+    }
+)
+
+
+def is_not_found(error: AwsCallError) -> bool:
+    """True where the call named a resource that is not there."""
+    return error.aws_code in _NOT_FOUND
+
+
+def is_retryable(error: AwsCallError) -> bool:
+    """True where the same call may go through a moment later: throttled, a fault of AWS's, or no answer."""
+    return error.aws_code in _RETRYABLE or error.status in _TRANSIENT_STATUSES
+
+
+def may_be_clock_skew(error: AwsCallError) -> bool:
+    """True for the errors that a wrong clock causes, among other things."""
+    return error.aws_code in _CLOCK_SKEW

@@ -1,0 +1,34 @@
+"""The SQS operations that an event step needs: to wait before a retry, and to dead-letter.
+
+Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.aws.client import AwsClient
+
+_TARGET = "AmazonSQS"
+
+
+def change_visibility(client: AwsClient, queue_url: str, receipt_handle: str, seconds: int) -> None:
+    """Makes a received message visible again in so many seconds from now.
+
+    Raises: AwsCallError.
+    """
+    payload = {"QueueUrl": queue_url, "ReceiptHandle": receipt_handle, "VisibilityTimeout": seconds}
+    client.json_call("sqs", "ChangeMessageVisibility", _TARGET, f"queue {queue_url}", payload)
+
+
+def send_message(client: AwsClient, queue_url: str, body: str, attributes: dict[str, str]) -> None:
+    """Sends one message with these text attributes, none of them empty.
+
+    Raises: AwsCallError.
+    """
+    payload = {
+        "QueueUrl": queue_url,
+        "MessageBody": body,
+        "MessageAttributes": {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
+    }
+    client.json_call("sqs", "SendMessage", _TARGET, f"queue {queue_url}", payload)

@@ -1,0 +1,79 @@
+"""The second argument of every handler: `emit`, `logger`, `state`, `streams`, `trace_id`, `flows`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.calls import Calls
+    from treadle.emit import Emit
+    from treadle.logger import Logger
+    from treadle.message import Origin
+    from treadle.process import StepProcess
+    from treadle.record import InvocationRecord
+    from treadle.shapes import LambdaContext
+    from treadle.state import State
+    from treadle.streams import Streams
+
+
+class Context:
+    """What a handler may use. Programs may hang attributes of their own on it.
+
+    What reaches AWS is imported when it is first asked for: a step that only answers requests does not pay for it.
+    """
+
+    def __init__(
+        self,
+        process: StepProcess,
+        lambda_context: LambdaContext,
+        calls: Calls,
+        logger: Logger,
+        record: InvocationRecord,
+        origin: Origin,
+    ) -> None:
+        self.logger = logger
+        self.trace_id = self.traceId = origin.trace_id
+        self.flows = list(process.manifest.flows)
+        self._process = process
+        self._lambda_context = lambda_context
+        self._calls = calls
+        self._record = record
+        self._origin = origin
+        self._emit: Emit | None = None
+        self._state: State | None = None
+        self._streams: Streams | None = None
+
+    @property
+    def emit(self) -> Emit:
+        """`await context.emit({"topic": "order.created", "data": {...}})`"""
+        if self._emit is None:
+            from treadle.emit import Emit
+
+            self._emit = Emit(
+                self._process.manifest,
+                self._process.resources(self._lambda_context),
+                self._calls,
+                self.logger,
+                self._record,
+                self._origin,
+            )
+        return self._emit
+
+    @property
+    def state(self) -> State:
+        """`await context.state.set("orders", "o1", {...})`"""
+        if self._state is None:
+            from treadle.state import State
+
+            resources = self._process.resources(self._lambda_context)
+            self._state = State(resources, self._calls, self._record.state)
+        return self._state
+
+    @property
+    def streams(self) -> Streams:
+        """`await context.streams.messages.set("m1", {...})`"""
+        if self._streams is None:
+            from treadle.streams import Streams
+
+            resources = self._process.resources(self._lambda_context)
+            self._streams = Streams(self._process.manifest, resources, self._calls, self._record.streams)
+        return self._streams

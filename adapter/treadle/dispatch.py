@@ -1,0 +1,89 @@
+"""Picks the trigger that an event belongs to, by what the manifest says; an event that fits none is an error."""
+
+from __future__ import annotations
+
+from treadle.errors import UnroutableEvent
+from treadle.json_values import object_or_none
+from treadle.manifest import ApiTrigger
+from treadle.process import current_process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from treadle.process import StepProcess
+    from treadle.shapes import Event, LambdaContext, LambdaHandler
+
+PAYLOAD_VERSION = "2.0"
+
+
+def start() -> LambdaHandler:
+    """The handler that Lambda calls for each event of this process's step; all that it needs is loaded.
+
+    Raises: ManifestError.
+    """
+    process = current_process()
+    for trigger in process.manifest.triggers:
+        if isinstance(trigger, ApiTrigger):
+            import treadle.triggers.api  # pyright: ignore[reportUnusedImport]
+        else:
+            import treadle.triggers.event  # noqa: F401 # pyright: ignore[reportUnusedImport]
+
+    def handler(event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
+        return dispatch(process, event, lambda_context)
+
+    return handler
+
+
+def dispatch(process: StepProcess, event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
+    """What Lambda gives back for `event`.
+
+    Raises: UnroutableEvent; for a direct invocation whatever the handler raises.
+    """
+    manifest = process.manifest
+    process.begin(lambda_context)
+    route_key = event.get("routeKey")
+    if isinstance(route_key, str) and manifest.answers(route_key):
+        if event.get("version") != PAYLOAD_VERSION:
+            raise UnroutableEvent(f"the integration of {route_key} must use payload format {PAYLOAD_VERSION}")
+        from treadle.triggers.api import serve_request
+
+        return serve_request(process, event, lambda_context)
+    if manifest.subscribes() and _is_from_queue(process, event, lambda_context):
+        from treadle.triggers.event import serve_batch
+
+        return serve_batch(process, event, lambda_context)
+    if "treadle.invoke" in event:
+        from treadle.triggers.direct import serve_direct
+
+        return serve_direct(process, event, lambda_context)
+    raise UnroutableEvent(_explanation(process, event))
+
+
+def _sources(event: Event) -> list[object]:
+    """The `eventSourceARN` of each record; empty where the event has no records."""
+    records: list[object] = event.get("Records") or []
+    return [(object_or_none(record) or {}).get("eventSourceARN") for record in records]
+
+
+def _is_from_queue(process: StepProcess, event: Event, lambda_context: LambdaContext) -> bool:
+    """True where all records come from the step's own queue."""
+    sources = _sources(event)
+    if not sources:
+        return False
+    resources = process.resources(lambda_context)
+    queue = resources.queue_arn(resources.names.queue(process.manifest.step))
+    return all(source == queue for source in sources)
+
+
+def _explanation(process: StepProcess, event: Event) -> str:
+    manifest = process.manifest
+    triggers = "; ".join(map(str, manifest.triggers)) or "none"
+    sources = {str(source) for source in _sources(event)}
+    if sources:
+        described = f"records of {', '.join(sorted(sources))}"
+    elif "routeKey" in event:
+        described = f"routeKey {event['routeKey']}"
+    else:
+        described = f"keys {', '.join(sorted(map(str, event))) or 'none'}"
+    return f"an event with {described} fits no trigger of step {manifest.step} (triggers: {triggers})"

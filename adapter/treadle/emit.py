@@ -1,0 +1,113 @@
+"""`context.emit`: publishes to a topic of the app, with the trace and the hop count in the message's attribute."""
+
+from __future__ import annotations
+
+import os
+
+from treadle.aws.errors import is_not_found
+from treadle.errors import AwsCallError, EmitTooLarge, UnknownTopic
+from treadle.json_values import dump_json
+from treadle.message import ATTRIBUTE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping
+
+    from treadle.calls import Calls
+    from treadle.logger import Logger
+    from treadle.manifest import Manifest
+    from treadle.message import Origin
+    from treadle.record import InvocationRecord
+    from treadle.resources import Resources
+
+MESSAGE_BYTES_LIMIT = 262_144
+"""Body and attributes together. Source: https://docs.aws.amazon.com/sns/latest/dg/large-message-payloads.html"""
+
+_ATTRIBUTE_OVERHEAD = len(ATTRIBUTE) + len("String")
+
+
+class Emit:
+    """Callable that sends `{"topic": str, "data": any JSON value}` to all steps that subscribe to the topic."""
+
+    __slots__ = ("_calls", "_logger", "_manifest", "_origin", "_record", "_resources")
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        resources: Resources,
+        calls: Calls,
+        logger: Logger,
+        record: InvocationRecord,
+        origin: Origin,
+    ) -> None:
+        self._manifest = manifest
+        self._resources = resources
+        self._calls = calls
+        self._logger = logger
+        self._record = record
+        self._origin = origin
+
+    def __call__(self, event: Mapping[str, object]) -> Awaitable[None]:
+        """Sends one message; returns None. The data are read now, not when the call is awaited.
+
+        A topic that the step's `emits` does not list is not sent to, as in Motia: an error line in the log says so.
+        Raises: TypeError, InvalidValue, EmitTooLarge; when awaited UnknownTopic, AwsCallError.
+        """
+        topic = _topic(event)
+        manifest = self._manifest
+        if manifest.emits is not None and topic not in manifest.emits:
+            declared = ", ".join(sorted(manifest.emits)) or "none"
+            message = f"[INVALID EMIT] step {manifest.step} emits to `{topic}`, which its config does not declare"
+            self._logger.error(f"{message} (declared: {declared}); nothing was sent", {"topic": topic})
+            return self._calls.nothing("emit")
+        group = event.get("messageGroupId")
+        if group is not None and not isinstance(group, str):
+            raise TypeError(f"emit: `messageGroupId` must be a text, not {type(group).__qualname__}")
+        emit_id = os.urandom(16).hex()
+        body = _transportable(dump_json(event.get("data"), "data"))
+        attribute = self._origin.attribute(emit_id=emit_id, step=manifest.step, topic=topic, flows=manifest.flows)
+        size = len(body.encode("utf-8")) + len(attribute) + _ATTRIBUTE_OVERHEAD
+        if size > MESSAGE_BYTES_LIMIT:
+            raise EmitTooLarge(
+                f"the message to `{topic}` is {size:,} bytes with its attribute; a topic takes {MESSAGE_BYTES_LIMIT:,}"
+            )
+
+        def publish() -> None:
+            self._publish(topic, body, attribute, group)
+            self._record.emits.append({"topic": topic, "bytes": size, "emitId": emit_id})
+
+        return self._calls.add("emit", publish, writes=True)
+
+    def _publish(self, topic: str, body: str, attribute: str, group: str | None) -> None:
+        from treadle.aws.sns import publish
+
+        resources = self._resources
+        try:
+            publish(resources.client, resources.topic_arn(topic), body, {ATTRIBUTE: attribute}, group)
+        except AwsCallError as error:
+            if is_not_found(error):
+                names = resources.names
+                raise UnknownTopic(
+                    f"the topic `{topic}` does not exist in {names.app} on stage {names.stage}: "
+                    "no step declares it in `emits` or `subscribes`"
+                ) from error
+            raise
+
+
+def _topic(event: object) -> str:
+    topic = event.get("topic") if isinstance(event, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    if not isinstance(topic, str) or not topic:
+        raise TypeError('emit takes a dict such as {"topic": "order.created", "data": ...}, with a text as "topic"')
+    return topic
+
+
+def _transportable(body: str) -> str:
+    """`body` with the few characters escaped that JSON may hold and a queue's message may not.
+
+    Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+    """
+    if body.isascii():
+        return body
+    import re
+
+    return re.sub("[\ud800-\udfff\ufffe\uffff]", lambda match: f"\\u{ord(match[0]):04x}", body)

@@ -1,0 +1,140 @@
+"""Everything that can go wrong in a step for a reason outside the step's own code. Codes are stable."""
+
+# ruff: noqa: N818 - these names stand in dead-lettered messages, where they say what happened
+from __future__ import annotations
+
+
+class TreadleError(Exception):
+    """Base of the adapter's errors. `code` is kebab-case and never changes its meaning."""
+
+    code = "treadle-error"
+
+
+class ManifestError(TreadleError):
+    """`treadle/manifest.json` is missing or says what this adapter cannot read."""
+
+    code = "manifest-invalid"
+
+
+class HandlerMissing(TreadleError):
+    """The step's module has no callable named `handler`."""
+
+    code = "handler-missing"
+
+
+class UnroutableEvent(TreadleError):
+    """The function was invoked with an event that fits none of its step's triggers."""
+
+    code = "event-fits-no-trigger"
+
+
+class NotSupportedYet(TreadleError):
+    """The step asks for a part of Treadle that is not built yet."""
+
+    code = "not-supported-yet"
+
+
+class InvalidResponse(TreadleError):
+    """An api step returned what is no response."""
+
+    code = "response-invalid"
+
+
+class EmitTooLarge(TreadleError):
+    """An emit is larger than a topic takes."""
+
+    code = "emit-too-large"
+
+
+class UnknownTopic(TreadleError):
+    """An emit names a topic that does not exist on this stage."""
+
+    code = "topic-unknown"
+
+
+class MalformedMessage(TreadleError):
+    """A message's body is not JSON. It is dead-lettered at once: no retry mends it."""
+
+    code = "message-malformed"
+
+
+class HopLimitExceeded(TreadleError):
+    """A chain of emits is longer than any that ends: a loop."""
+
+    code = "hop-limit-exceeded"
+
+
+class ConfigurationError(TreadleError):
+    """The function's environment lacks something, or holds what the adapter cannot use."""
+
+    code = "environment-invalid"
+
+
+class InvalidValue(TreadleError, ValueError):
+    """A value is no JSON value, or too large to store; the text names the place: `value.items[3] is NaN`."""
+
+    code = "value-invalid"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self._path: list[str] = []
+
+    def within(self, part: str) -> InvalidValue:
+        """The same error seen from one level further out."""
+        self._path.append(part)
+        return self
+
+    @property
+    def path(self) -> str:
+        return "".join(reversed(self._path))
+
+    def __str__(self) -> str:
+        return f"{self.path or 'value'} {self.problem}"
+
+
+class UnknownStream(TreadleError, AttributeError, KeyError):
+    """A step names a stream that the app does not have."""
+
+    code = "stream-unknown"
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class AwsCallError(TreadleError):
+    """AWS refused a call, or could not be reached. `aws_code` is AWS's own error code.
+
+    `status` is the HTTP status, None where there was no answer.
+    """
+
+    code = "aws-call-failed"
+
+    def __init__(
+        self,
+        aws_code: str,
+        message: str,
+        service: str,
+        operation: str,
+        *,
+        resource: str = "",
+        status: int | None = None,
+    ) -> None:
+        on = f" on {resource}" if resource else ""
+        text = f"{service}:{operation}{on} failed with {aws_code}: {message or 'no message'}"
+        if aws_code in ACCESS_DENIED_CODES:
+            text += (
+                f" (the step's role lacks {service}:{operation}{on}; `permissions` in its config asks for more rights)"
+            )
+        super().__init__(text)
+        self.aws_code = aws_code
+        self.message = message
+        self.service = service
+        self.operation = operation
+        self.resource = resource
+        self.status = status
+
+
+ACCESS_DENIED_CODES = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
+)

@@ -1,0 +1,131 @@
+"""From what a step's handler returned to the response that API Gateway sends (payload 2.0).
+
+Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+"""
+
+from __future__ import annotations
+
+import json
+
+from treadle.errors import InvalidResponse
+from treadle.json_values import dump_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+RESPONSE_BYTES_LIMIT = 6_291_556
+"""What a function may return synchronously. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+TRACE_HEADER = "x-trace-id"
+
+_KEYS = frozenset({"status", "status_code", "statusCode", "body", "headers"})
+_BODILESS = frozenset({204, 304})
+_ABSENT = object()
+_CERTAINLY_SMALL = RESPONSE_BYTES_LIMIT // 8
+
+
+def response_from_result(result: object, trace_id: str) -> dict[str, Any]:
+    """API Gateway's response for a handler's result: `{"status": 201, "body": ..., "headers": {...}}`.
+
+    `status` is 200 where it is left out. A `str` body is sent as it is (HTML unless `content-type` says otherwise),
+    `bytes` as binary, all else as JSON.
+    Raises: InvalidResponse, InvalidValue (which names the place in the body that is no JSON).
+    """
+    fields = _fields(result)
+    status = _status(fields)
+    headers, cookies = _headers(fields.get("headers"))
+    body = fields.get("body", _ABSENT)
+    response: dict[str, Any] = {"statusCode": status, "headers": headers}
+    if cookies:
+        response["cookies"] = cookies
+    if body is not _ABSENT and status not in _BODILESS:
+        _set_body(response, headers, body)
+    headers[TRACE_HEADER] = trace_id
+    _check_size(response)
+    return response
+
+
+def error_response(status: int, message: str, trace_id: str) -> dict[str, Any]:
+    """A response with the JSON body `{"error": message}`."""
+    headers = {"content-type": "application/json; charset=utf-8", TRACE_HEADER: trace_id}
+    return {"statusCode": status, "headers": headers, "body": json.dumps({"error": message})}
+
+
+def _fields(result: object) -> dict[str, Any]:
+    if not isinstance(result, dict):
+        got = "nothing" if result is None else f"a {type(result).__qualname__}"
+        raise InvalidResponse(
+            f'the handler returned {got}; it must return a dict such as {{"status": 200, "body": ...}}'
+        )
+    fields: dict[str, Any] = result  # pyright: ignore[reportUnknownVariableType]
+    if _KEYS.isdisjoint(fields):
+        keys = f"only {', '.join(map(repr, fields))}" if fields else "nothing in it"
+        raise InvalidResponse(f'the handler returned a dict with {keys}; it must have "status", "body" or "headers"')
+    return fields
+
+
+def _status(fields: dict[str, Any]) -> int:
+    for key in ("status", "status_code", "statusCode"):
+        status = fields.get(key)
+        if status is not None:
+            if isinstance(status, int) and 200 <= status <= 599:
+                return int(status)
+            raise InvalidResponse(f'"{key}" is {status!r}; it must be a whole number from 200 to 599')
+    return 200
+
+
+def _headers(given: object) -> tuple[dict[str, str], list[str]]:
+    """Headers by name, and the values of `Set-Cookie`, which API Gateway wants apart. One that is None is left out."""
+    headers: dict[str, str] = {}
+    cookies: list[str] = []
+    if given is None:
+        return headers, cookies
+    if not isinstance(given, dict):
+        raise InvalidResponse(f'"headers" is a {type(given).__qualname__}; it must be a dict')
+    values: dict[object, Any] = given  # pyright: ignore[reportUnknownVariableType]
+    for name, value in values.items():
+        if value is None:
+            continue
+        key = str(name).lower()
+        items: list[object] = list(value) if isinstance(value, (list, tuple)) else [value]  # pyright: ignore[reportUnknownArgumentType]
+        texts = [_header_text(key, item) for item in items]
+        if key == "set-cookie":
+            cookies.extend(texts)
+        else:
+            headers[key] = ", ".join(texts)
+    return headers, cookies
+
+
+def _header_text(name: str, value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if "\r" in text or "\n" in text or "\0" in text:
+        raise InvalidResponse(f"the header {name} contains a line break")
+    return text
+
+
+def _set_body(response: dict[str, Any], headers: dict[str, str], body: object) -> None:
+    if isinstance(body, str):
+        headers.setdefault("content-type", "text/html; charset=utf-8")
+        response["body"] = body
+    elif isinstance(body, (bytes, bytearray)):
+        import binascii
+
+        headers.setdefault("content-type", "application/octet-stream")
+        response["body"] = binascii.b2a_base64(body, newline=False).decode("ascii")
+        response["isBase64Encoded"] = True
+    else:
+        headers.setdefault("content-type", "application/json; charset=utf-8")
+        response["body"] = dump_json(body, "body")
+
+
+def _check_size(response: dict[str, Any]) -> None:
+    """Raises InvalidResponse for what Lambda would refuse: too large (as JSON), or not to be written in UTF-8."""
+    body = response.get("body", "")
+    try:
+        size = len(body) if body.isascii() else len(body.encode("utf-8"))
+        if size > _CERTAINLY_SMALL:
+            size = len(json.dumps(response, ensure_ascii=False).encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise InvalidResponse(f"the body holds half of a surrogate pair at character {error.start}") from None
+    if size > RESPONSE_BYTES_LIMIT:
+        raise InvalidResponse(f"the response is {size:,} bytes; Lambda's limit is {RESPONSE_BYTES_LIMIT:,} bytes")

@@ -1,0 +1,77 @@
+"""One run of a step's handler, whatever triggered it: its context, its calls, its record."""
+
+from __future__ import annotations
+
+import os
+
+from treadle.calls import Calls
+from treadle.context import Context
+from treadle.invoke import call_handler
+from treadle.logger import Logger
+from treadle.record import InvocationRecord
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.message import Origin
+    from treadle.process import StepProcess
+    from treadle.shapes import LambdaContext
+
+
+class Invocation:
+    """One run; several share a Lambda invocation where a batch of messages comes in.
+
+    `record.write` is left to the trigger, which knows what becomes of the run.
+    """
+
+    __slots__ = ("_calls", "_process", "context", "logger", "origin", "record")
+
+    def __init__(
+        self, process: StepProcess, lambda_context: LambdaContext, trigger: dict[str, object], origin: Origin
+    ) -> None:
+        manifest = process.manifest
+        request_id = lambda_context.aws_request_id
+        self._process = process
+        self._calls = Calls()
+        self.origin = origin
+        self.record = InvocationRecord(
+            request_id=request_id,
+            trace_id=origin.trace_id,
+            step=manifest.step,
+            version=os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", lambda_context.function_version),
+            trigger=trigger,
+            hops=origin.hops,
+        )
+        self.logger = Logger(trace_id=origin.trace_id, step=manifest.step, flows=manifest.flows, request_id=request_id)
+        self.context = Context(process, lambda_context, self._calls, self.logger, self.record, origin)
+
+    def run(self, first_argument: object) -> object:
+        """The handler's result, once all that it started is done.
+
+        Raises: what the handler raises, or else the first error of a call that it did not await. The record notes it.
+        """
+        try:
+            try:
+                result = call_handler(self._process.handler(), (first_argument, self.context), self.logger)
+            except BaseException:
+                self._settle()
+                raise
+            error = self._settle()
+            if error is not None:
+                raise error
+        except BaseException as error:
+            self.record.fail(error, self._process.project_root)
+            raise
+        return result
+
+    def _settle(self) -> BaseException | None:
+        """Runs the calls that were not awaited, and returns the first error among them; the others are logged."""
+        first: BaseException | None = None
+        for call in self._calls.settle():
+            if not call.writes:
+                self.logger.warn(f"{call.name} was not awaited and did nothing")
+            elif call.name == "emit":
+                self.logger.warn("emit was not awaited; it ran when the handler returned")
+            if call.error is not None:
+                self.logger.failure(f"{call.name}, which was not awaited, failed", call.error)
+                first = first or call.error
+        return first

@@ -1,0 +1,153 @@
+"""Turns what Python programs hold (models, dataclasses, dates, decimals, sets) into JSON, or says where it cannot."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from enum import Enum
+from math import isfinite
+
+from treadle.errors import InvalidValue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from treadle.shapes import Json
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+_SCALARS = frozenset({str, int, bool, float, type(None)})
+
+
+def dump_json(value: object, root: str) -> str:
+    """Compact JSON text of `value`, non-ASCII characters kept. `root` is what error messages call the value.
+
+    Raises: InvalidValue, which names the path of what JSON cannot hold (`body.items[3]`).
+    """
+    try:
+        if _is_plain(value):
+            return _encode(value)
+    except ValueError:
+        pass  # a NaN or an infinity: the careful way below names its path
+    except RecursionError:
+        raise InvalidValue("is nested too deeply, or contains itself").within(root) from None
+    return _encode(to_json_value(value, root))
+
+
+def to_json_value(value: object, root: str) -> Json:
+    """`value` as a JSON value made of dict, list, str, int, float, bool and None only.
+
+    Raises: InvalidValue.
+    """
+    try:
+        return _plain(value)
+    except InvalidValue as error:
+        raise error.within(root) from None
+    except RecursionError:
+        raise InvalidValue("is nested too deeply, or contains itself").within(root) from None
+
+
+def simplified(value: object) -> object:
+    """`value` one step closer to JSON; its parts are left as they are. Never gives back what it got.
+
+    Models are dumped, dataclasses and named tuples become dicts, sets and tuples lists, dates ISO 8601 texts. `Decimal`
+    is the caller's business: JSON and DynamoDB hold it in different ways.
+    Raises: InvalidValue for what has no JSON form.
+    """
+    if isinstance(value, Enum):
+        return value.value
+    kind: type[object] = type(value)
+    if callable(getattr(kind, "model_dump", None)):
+        model: Any = value
+        return model.model_dump(mode="json")
+    fields: Any = getattr(kind, "_fields" if isinstance(value, tuple) else "__dataclass_fields__", None)
+    if fields is not None:
+        return {name: getattr(value, name) for name in fields}
+    return _simplified_builtin(value)
+
+
+def _simplified_builtin(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if _is_instance(value, "uuid", "UUID"):
+        return str(value)
+    isoformat = getattr(value, "isoformat", None)
+    if callable(isoformat):
+        return isoformat()
+    raise InvalidValue(f"is a {type(value).__qualname__}, which has no JSON form")
+
+
+def object_or_none(value: Any) -> dict[str, Any] | None:
+    """A parsed JSON value where it is an object, else None."""
+    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
+
+
+def is_decimal(value: object) -> bool:
+    """True for a `decimal.Decimal`, told without importing `decimal`."""
+    return _is_instance(value, "decimal", "Decimal")
+
+
+def _is_instance(value: object, module: str, name: str) -> bool:
+    """True where `value` is of that class; a module that was never imported has no instances."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(value, getattr(loaded, name))
+
+
+def _is_plain(value: object) -> bool:
+    kind = type(value)
+    if kind is dict:
+        fields: dict[Any, Any] = value  # type: ignore[assignment]
+        for key, item in fields.items():
+            if type(key) is not str or (type(item) not in _SCALARS and not _is_plain(item)):
+                return False
+        return True
+    if kind is list:
+        items: list[Any] = value  # type: ignore[assignment]
+        return all(type(item) in _SCALARS or _is_plain(item) for item in items)
+    return kind in _SCALARS
+
+
+def _plain(value: Any) -> Json:
+    kind: type[object] = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return value  # type: ignore[no-any-return]
+    if kind is float:
+        if not isfinite(value):
+            raise InvalidValue(f"is {value}, which JSON cannot hold")
+        return value  # type: ignore[no-any-return]
+    if kind is dict:
+        return {_key(key): _part(item, f".{key}") for key, item in value.items()}
+    if kind is list:
+        return [_part(item, f"[{index}]") for index, item in enumerate(value)]
+    if is_decimal(value):
+        if not value.is_finite():
+            raise InvalidValue(f"is {value}, which JSON cannot hold")
+        return int(value) if value == value.to_integral_value() else float(value)
+    return _plain(simplified(value))
+
+
+def _part(value: object, part: str) -> Json:
+    try:
+        return _plain(value)
+    except InvalidValue as error:
+        raise error.within(part) from None
+
+
+def _key(key: object) -> str:
+    """Dict keys as `json.dumps` writes them, and enum members by their value."""
+    if isinstance(key, Enum):
+        key = key.value
+    if isinstance(key, str):
+        return str.__str__(key)
+    if key is None or isinstance(key, (bool, int, float)):
+        return _encode(key)
+    raise InvalidValue(f"has the key {key!r}, which is no text")

@@ -1,0 +1,135 @@
+"""Reads the slice of the app that one function needs: `treadle/manifest.json` in its zip.
+
+Plain slotted classes: importing `dataclasses` (with `inspect`) costs more than all of the adapter at a cold start.
+"""
+
+from __future__ import annotations
+
+import json
+
+from treadle.errors import ManifestError
+from treadle.json_values import object_or_none
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+MANIFEST_VERSION = 1
+DEFAULT_MAX_RETRIES = 3
+
+
+class ApiTrigger:
+    """The step answers this route. `route_key` is API Gateway's: `POST /orders/{id}`."""
+
+    __slots__ = ("route_key",)
+
+    def __init__(self, route_key: str) -> None:
+        self.route_key = route_key
+
+    def __str__(self) -> str:
+        return f"route {self.route_key}"
+
+
+class EventTrigger:
+    """The step gets the messages of this topic, through its queue."""
+
+    __slots__ = ("topic",)
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+
+    def __str__(self) -> str:
+        return f"topic {self.topic}"
+
+
+if TYPE_CHECKING:
+    Trigger = ApiTrigger | EventTrigger
+
+
+class Manifest:
+    """What one function knows of its app.
+
+    `emits` None means any topic, `streams` None any stream. `max_retries` counts the attempts after the first.
+    """
+
+    __slots__ = ("emits", "flows", "max_retries", "source", "step", "streams", "triggers")
+
+    def __init__(
+        self,
+        *,
+        step: str,
+        source: str,
+        triggers: tuple[Trigger, ...],
+        flows: tuple[str, ...] = (),
+        emits: frozenset[str] | None = None,
+        streams: frozenset[str] | None = None,
+        max_retries: int = DEFAULT_MAX_RETRIES,
+    ) -> None:
+        self.step = step
+        self.source = source
+        self.triggers = triggers
+        self.flows = flows
+        self.emits = emits
+        self.streams = streams
+        self.max_retries = max_retries
+
+    def answers(self, route_key: str) -> bool:
+        """True where one of the step's api triggers has this route key."""
+        return any(isinstance(trigger, ApiTrigger) and trigger.route_key == route_key for trigger in self.triggers)
+
+    def subscribes(self) -> bool:
+        """True where the step has an event trigger, so a queue."""
+        return any(isinstance(trigger, EventTrigger) for trigger in self.triggers)
+
+
+def read_manifest(path: str) -> Manifest:
+    """The manifest in the file at `path`.
+
+    Raises: ManifestError, which names the key.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib is not loaded at a cold start
+            document = object_or_none(json.load(file))
+    except OSError as error:
+        raise ManifestError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ManifestError(f"{path} is not JSON: {error}") from error
+    if document is None or document.get("manifest") != MANIFEST_VERSION:
+        raise ManifestError(f"{path}: `manifest` must be {MANIFEST_VERSION}, the only version that this adapter reads")
+    queue: dict[str, Any] = document.get("queue") or {}
+    return Manifest(
+        step=_text(document, "step", path),
+        source=_text(document, "source", path),
+        triggers=tuple(_trigger(trigger, path) for trigger in document.get("triggers", ())),
+        flows=tuple(document.get("flows", ())),
+        emits=_names(document, "emits"),
+        streams=_names(document, "streams"),
+        max_retries=int(queue.get("maxRetries", DEFAULT_MAX_RETRIES)),
+    )
+
+
+def _text(document: dict[str, Any], key: str, path: str) -> str:
+    text = document.get(key)
+    if not isinstance(text, str) or not text:
+        raise ManifestError(f"{path}: `{key}` must be a text")
+    return text
+
+
+def _names(document: dict[str, Any], key: str) -> frozenset[str] | None:
+    names = document.get(key)
+    return None if names is None else frozenset(names)
+
+
+def _trigger(trigger: dict[str, Any], path: str) -> Trigger:
+    kind = trigger.get("kind")
+    make = _TRIGGERS.get(str(kind))
+    if make is None:
+        raise ManifestError(f"{path}: trigger kind `{kind}` is unknown to this adapter")
+    return make(trigger, path)
+
+
+_TRIGGERS: dict[str, Callable[[dict[str, Any], str], Trigger]] = {
+    "api": lambda trigger, path: ApiTrigger(_text(trigger, "routeKey", path)),
+    "event": lambda trigger, path: EventTrigger(_text(trigger, "topic", path)),
+}

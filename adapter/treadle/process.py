@@ -1,0 +1,86 @@
+"""What lives as long as the function's process: the manifest, the step's module, the names of what it may reach."""
+
+# ruff: noqa: PTH100, PTH118, PTH120 - pathlib is not loaded at a cold start
+from __future__ import annotations
+
+import os
+import time
+
+from treadle.errors import HandlerMissing
+from treadle.logger import error_fields, write_line
+from treadle.manifest import Manifest, read_manifest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.resources import Resources
+    from treadle.shapes import LambdaContext, UserHandler
+
+
+class StepProcess:
+    """One step in one process. Its module is loaded when the process starts: then Lambda gives it a whole CPU."""
+
+    __slots__ = ("_deadline_seconds", "_handler", "_resources", "manifest", "project_root")
+
+    def __init__(self, task_root: str) -> None:
+        self.manifest: Manifest = read_manifest(os.path.join(task_root, "treadle", "manifest.json"))
+        self.project_root = os.path.join(task_root, "app")
+        self._handler: UserHandler | None = None
+        self._resources: Resources | None = None
+        self._deadline_seconds = float("inf")
+
+    def start(self) -> None:
+        """Loads the step. A failure is logged, and met again by the first invocation, which has a way to report it."""
+        os.chdir(self.project_root)
+        try:
+            self.handler()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            message = f"{self.manifest.source} cannot be loaded"
+            write_line({"level": "error", "msg": message, "step": self.manifest.step, **error_fields(error)})
+
+    def handler(self) -> UserHandler:
+        """The step's handler.
+
+        Raises: HandlerMissing, and whatever the step's module raises when it is loaded.
+        """
+        if self._handler is None:
+            from treadle.loader import load_module
+
+            module = load_module(self.project_root, self.manifest.source)
+            handler = getattr(module, "handler", None)
+            if not callable(handler):
+                raise HandlerMissing(f"{self.manifest.source} has no function `handler`")
+            self._handler = handler
+        return self._handler
+
+    def resources(self, lambda_context: LambdaContext) -> Resources:
+        """Names and endpoints of the account and region in which the function runs; the same for every invocation."""
+        if self._resources is None:
+            from treadle.resources import Resources
+
+            self._resources = Resources.of_function(lambda_context.invoked_function_arn, self._seconds_left)
+        return self._resources
+
+    def begin(self, lambda_context: LambdaContext) -> None:
+        """Notes when the invocation has to end: no call to AWS waits longer."""
+        self._deadline_seconds = time.monotonic() + lambda_context.get_remaining_time_in_millis() / 1000
+
+    def _seconds_left(self) -> float:
+        return self._deadline_seconds - time.monotonic()
+
+
+_TASK_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_processes: list[StepProcess] = []
+
+
+def current_process() -> StepProcess:
+    """The process's step, loaded on the first call.
+
+    Raises: ManifestError.
+    """
+    if not _processes:
+        process = StepProcess(_TASK_ROOT)
+        _processes.append(process)
+        process.start()
+    return _processes[0]

@@ -1,0 +1,58 @@
+"""Serves a request: API Gateway's event in, its response out, one run of the handler between."""
+
+from __future__ import annotations
+
+from treadle.errors import InvalidResponse, InvalidValue
+from treadle.http.request import BadRequest, headers_from_event, request_from_event
+from treadle.http.response import TRACE_HEADER, error_response, response_from_result
+from treadle.invocation import Invocation
+from treadle.message import Origin
+from treadle.trace import accepted_trace_id, new_trace_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from treadle.process import StepProcess
+    from treadle.shapes import Event, LambdaContext
+
+_FAILURE = "Internal server error"
+
+
+def serve_request(process: StepProcess, event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
+    """The response to a payload 2.0 event. A failing handler is a 500 without details: those stand in the log."""
+    trace_id = accepted_trace_id(headers_from_event(event).get(TRACE_HEADER)) or new_trace_id()
+    trigger: dict[str, object] = {"kind": "api", "routeKey": event["routeKey"]}
+    invocation = Invocation(process, lambda_context, trigger, Origin(trace_id))
+    response = _response(process, invocation, event)
+    record = invocation.record
+    record.status = response["statusCode"]
+    record.write("ok" if record.error is None else "error")
+    return response
+
+
+def _response(process: StepProcess, invocation: Invocation, event: Event) -> dict[str, Any]:
+    trace_id = invocation.origin.trace_id
+    try:
+        request = request_from_event(event)
+    except BadRequest as refused:
+        invocation.logger.warn(f"{event['routeKey']} was refused: {refused}", {"status": refused.status})
+        return error_response(refused.status, str(refused), trace_id)
+    try:
+        result = invocation.run(request)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        invocation.logger.failure(f"{process.manifest.step} failed on {event['routeKey']}", error)
+        return error_response(500, _FAILURE, trace_id)
+    try:
+        return response_from_result(result, trace_id)
+    except (InvalidResponse, InvalidValue) as error:
+        invocation.logger.error(
+            f"{process.manifest.step} gave no valid response: {error}", {"errorType": type(error).__name__}
+        )
+        invocation.record.fail(error, process.project_root)
+    except Exception as error:
+        invocation.logger.failure(f"{process.manifest.step}: the response's body cannot be made JSON", error)
+        invocation.record.fail(error, process.project_root)
+    return error_response(500, _FAILURE, trace_id)

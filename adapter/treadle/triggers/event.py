@@ -1,0 +1,133 @@
+"""Serves a batch of messages: each runs the handler by itself, and ends in success, a retry or the dead-letter queue.
+
+The adapter dead-letters itself, with the reason, at the attempt after the last retry. The queue's own redrive comes
+later: it is for processes that were killed.
+Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+"""
+
+from __future__ import annotations
+
+from treadle.errors import HopLimitExceeded, MalformedMessage
+from treadle.invocation import Invocation
+from treadle.message import ATTRIBUTE, HOP_LIMIT, Message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from treadle.process import StepProcess
+    from treadle.record import Result
+    from treadle.shapes import Event, LambdaContext
+
+FIRST_BACKOFF_SECONDS = 2
+MAX_BACKOFF_SECONDS = 900
+MIN_REMAINING_MS = 500
+"""With less time than this no further message is begun."""
+_ERROR_MESSAGE_LIMIT = 1000
+
+
+def serve_batch(process: StepProcess, event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
+    """`{"batchItemFailures": [...]}`: the messages that stay in the queue. All others are done, or dead-lettered."""
+    records: list[Event] = event["Records"]
+    staying: list[str] = []
+    for index, record in enumerate(records):
+        if index and lambda_context.get_remaining_time_in_millis() < MIN_REMAINING_MS:
+            staying.extend(left["messageId"] for left in records[index:])
+            break
+        message = Message(record)
+        if _serve(process, message, lambda_context) == "retry":
+            staying.append(message.message_id)
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in staying]}
+
+
+def backoff_seconds(attempt: int) -> int:
+    """How long a message waits after its attempt number `attempt` (from 1): 2, 4, 8 s, and so on up to 15 minutes."""
+    return int(min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** min(attempt - 1, 16)))
+
+
+def _serve(process: StepProcess, message: Message, lambda_context: LambdaContext) -> Result:
+    invocation = Invocation(process, lambda_context, _trigger(message), message.origin)
+    try:
+        _check_hops(process, message)
+        invocation.run(message.data())
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if invocation.record.error is None:
+            invocation.record.fail(error, process.project_root)
+        result = _failed(process, message, invocation, error, lambda_context)
+    else:
+        result = "ok"
+    invocation.record.write(result)
+    return result
+
+
+def _trigger(message: Message) -> dict[str, object]:
+    trigger: dict[str, object] = {"kind": "event", "messageId": message.message_id, "attempt": message.attempt}
+    if message.origin.topic is not None:
+        trigger["topic"] = message.origin.topic
+    return trigger
+
+
+def _check_hops(process: StepProcess, message: Message) -> None:
+    origin = message.origin
+    if origin.hops > HOP_LIMIT:
+        path = " -> ".join([*origin.path, process.manifest.step])
+        raise HopLimitExceeded(f"{origin.hops} emits follow from one request, the limit is {HOP_LIMIT}: ... -> {path}")
+
+
+def _failed(
+    process: StepProcess, message: Message, invocation: Invocation, error: BaseException, lambda_context: LambdaContext
+) -> Result:
+    manifest, logger = process.manifest, invocation.logger
+    final = isinstance(error, (MalformedMessage, HopLimitExceeded)) or message.attempt > manifest.max_retries
+    if final:
+        logger.failure(f"{manifest.step} failed at attempt {message.attempt}; the message is dead-lettered", error)
+        return _dead_letter(process, message, invocation, error, lambda_context)
+    seconds = backoff_seconds(message.attempt)
+    attempts = manifest.max_retries + 1
+    logger.failure(f"{manifest.step} failed at attempt {message.attempt} of {attempts}; next in {seconds} s", error)
+    from treadle.aws.sqs import change_visibility
+
+    try:
+        resources = process.resources(lambda_context)
+        queue = resources.queue_url(resources.names.queue(manifest.step))
+        change_visibility(resources.client, queue, message.receipt_handle, seconds)
+    except Exception as failure:
+        logger.failure("The wait before the retry could not be set; the queue's visibility timeout holds", failure)
+    return "retry"
+
+
+def _dead_letter(
+    process: StepProcess, message: Message, invocation: Invocation, error: BaseException, lambda_context: LambdaContext
+) -> Result:
+    """Moves the message to the step's dead-letter queue; where that fails it stays, and the queue's redrive is next."""
+    from treadle.aws.sqs import send_message
+
+    attributes = {
+        "errorType": _attribute_text(type(error).__name__),
+        "errorMessage": _attribute_text(str(error)[:_ERROR_MESSAGE_LIMIT]),
+        "traceId": message.origin.trace_id,
+        "step": _attribute_text(process.manifest.step),
+        "attempts": str(message.attempt),
+    }
+    if message.attribute:
+        attributes[ATTRIBUTE] = message.attribute
+    try:
+        resources = process.resources(lambda_context)
+        queue = resources.queue_url(resources.names.dead_letter_queue(process.manifest.step))
+        send_message(resources.client, queue, message.body, attributes)
+    except Exception as failure:
+        invocation.logger.failure("The message could not be dead-lettered; it stays in the queue", failure)
+        return "retry"
+    return "dead-letter"
+
+
+def _attribute_text(text: str) -> str:
+    """`text` fit for a message attribute: not empty, without the characters that SQS refuses.
+
+    Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+    """
+    import re
+
+    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text) or "(none)"

@@ -1,0 +1,95 @@
+"""`treadle dev`: the whole backend on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from treadle_cli import terminal
+from treadle_cli.options import Folder, Json, Project, project_folder
+
+
+class ClockKind(str, Enum):
+    """Which clock the emulator runs on."""
+
+    real = "real"
+    manual = "manual"
+
+
+def dev(
+    folder: Folder = None,
+    project: Project = None,
+    port: Annotated[
+        int, typer.Option("--port", "-p", min=0, max=65535, help="Where your routes answer; 0 picks one.")
+    ] = 3000,
+    aws_port: Annotated[
+        int, typer.Option("--aws-port", min=0, max=65535, help="Where AWS answers; 0 picks one.")
+    ] = 4566,
+    host: Annotated[str, typer.Option("--host", help="A loopback address.")] = "127.0.0.1",
+    clock: Annotated[
+        ClockKind, typer.Option("--clock", help="`manual`: time moves only when told to.")
+    ] = ClockKind.real,
+    once: Annotated[
+        bool, typer.Option("--once", help="Deploy, say ready and exit: 1 when anything was found.")
+    ] = False,
+    no_watch: Annotated[bool, typer.Option("--no-watch", help="Do not reload on edits.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the project on this machine: the template that would go to AWS, in an emulator of AWS.
+
+    Prints a line for each request and each message; reloads what you edit; Ctrl-C stops it.
+    """
+    from treadle_cli.reporting import JsonReporter, TextReporter
+    from treadle_local.dev.session import DevOptions, run_dev
+
+    chosen = project_folder(folder, project)
+    options = DevOptions(
+        project=chosen,
+        http_port=port,
+        aws_port=aws_port,
+        host=_loopback(host),
+        clock="manual" if clock is ClockKind.manual else "real",
+        once=once,
+        watch=not no_watch,
+    )
+    reporter = JsonReporter() if as_json else TextReporter(colour=terminal.wants_colour())
+
+    async def until_stopped() -> int:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, stop.set)
+        return await run_dev(options, reporter.tell, stop)
+
+    code = _run(until_stopped)
+    if code:
+        raise typer.Exit(code)
+
+
+def _loopback(host: str) -> str:
+    import ipaddress
+
+    if host == "localhost":
+        return "127.0.0.1"
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return host
+    raise typer.BadParameter(f"{host} is not a loopback address: the emulator is for this machine only")
+
+
+def _run(main: object) -> int:
+    from collections.abc import Callable, Coroutine
+    from typing import Any, cast
+
+    start = cast("Callable[[], Coroutine[Any, Any, int]]", main)
+    try:
+        import uvloop
+    except ImportError:  # Windows has none
+        return asyncio.run(start())
+    return uvloop.run(start())

@@ -1,0 +1,29 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from treadle_infra.app.findings import TreadleError
+
+Folder = Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The project's folder.", show_default="here")]
+Project = Annotated[
+    Path | None, typer.Option("--project", "-C", metavar="DIR", help="The project's folder.", show_default="here")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of text.")]
+Stage = Annotated[str, typer.Option("--stage", "-s", help="The stage to build for.")]
+
+
+def project_folder(folder: Path | None, project: Path | None) -> Path:
+    """The project a command is about. Raises TreadleError where it is named twice or is no folder."""
+    if folder is not None and project is not None and folder != project:
+        raise typer.BadParameter(f"the project is named twice: {folder} and --project {project}")
+    chosen = (folder or project or Path()).resolve()
+    if not chosen.is_dir():
+        raise TreadleError(
+            "no-such-project", f"{folder or project} is not a folder", hint="`treadle new NAME` makes a project"
+        )
+    return chosen

@@ -1,0 +1,80 @@
+"""How Treadle looks in a terminal: data on standard output, talk on standard error, colour only where it is wanted."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import typer
+
+from treadle_infra.app.findings import Finding, FindingsError, TreadleError
+
+
+def wants_colour(stream: object = None) -> bool:
+    """Colour for people only: a terminal, and no NO_COLOR. Source: https://no-color.org"""
+    target = sys.stdout if stream is None else stream
+    isatty = getattr(target, "isatty", None)
+    return "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb" and callable(isatty) and bool(isatty())
+
+
+def paint(text: str, colour: str | None = None, *, bold: bool = False, dim: bool = False, on: bool = True) -> str:
+    return typer.style(text, fg=colour, bold=bold or None, dim=dim or None) if on else text
+
+
+def say(text: str = "") -> None:
+    """Talk: to standard error."""
+    typer.echo(text, err=True)
+
+
+def show(text: str) -> None:
+    """Data: to standard output."""
+    typer.echo(text)
+
+
+def show_json(value: object) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False))
+
+
+def show_findings(findings: Iterable[Finding]) -> None:
+    """All findings, each in its three lines, and a count."""
+    shown = list(findings)
+    on = wants_colour(sys.stderr)
+    for finding in shown:
+        say(finding_text(finding, on=on))
+        say()
+    errors = sum(finding.severity == "error" for finding in shown)
+    warnings = len(shown) - errors
+    if shown:
+        say(f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}")
+
+
+def finding_text(finding: Finding, *, on: bool) -> str:
+    colour = "red" if finding.severity == "error" else "yellow"
+    lines = [f"{paint(f'{finding.severity}[{finding.code}]', colour, bold=True, on=on)}: {finding.message}"]
+    if finding.where is not None:
+        lines.append(f"  {paint('-->', 'blue', on=on)} {finding.where}")
+    if finding.hint is not None:
+        lines.append(f"{paint('hint', 'cyan', on=on)}: {finding.hint}")
+    return "\n".join(lines)
+
+
+def show_error(problem: TreadleError) -> None:
+    if isinstance(problem, FindingsError):
+        show_findings(problem.findings)
+    else:
+        say(finding_text(problem.finding, on=wants_colour(sys.stderr)))
+
+
+def finding_json(finding: Finding) -> Mapping[str, Any]:
+    """The JSON form of a finding, the same for every command."""
+    return {
+        "severity": finding.severity,
+        "code": finding.code,
+        "message": finding.message,
+        "file": finding.where.path if finding.where else None,
+        "line": finding.where.line if finding.where else None,
+        "hint": finding.hint,
+    }

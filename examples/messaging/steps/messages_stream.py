@@ -1,0 +1,13 @@
+config = {
+    "name": "messages",
+    "schema": {
+        "type": "object",
+        "properties": {
+            "text": {"type": "string"},
+            "userId": {"type": "string"},
+            "status": {"type": "string"},
+        },
+        "required": ["text", "userId", "status"],
+    },
+    "baseConfig": {"storageType": "default"},
+}

@@ -1,0 +1,128 @@
+"""The App: what a project's steps say, without a word of AWS. Made by discovery, read by the topology."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from treadle_infra.app.findings import SourceLocation
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+TableOperation = Literal["get", "set", "delete", "get_group", "clear", "send", "update"]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTrigger:
+    """The step answers HTTP requests. `path` is as written, in Express's syntax: `/orders/:id`."""
+
+    method: HttpMethod
+    path: str
+    body_schema: Json = None
+    where: SourceLocation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """How messages wait for a step and what happens to one that fails.
+
+    `max_retries` counts the attempts after the first. `visibility_timeout_seconds` None means: derived from the step's
+    timeout. `concurrency` None means: as much as there is.
+    """
+
+    max_retries: int = 3
+    visibility_timeout_seconds: int | None = None
+    delay_seconds: int = 0
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TopicTrigger:
+    """The step gets a copy of every message of `topic`."""
+
+    topic: str
+    input_schema: Json = None
+    queue: QueueSettings = field(default_factory=QueueSettings)
+    where: SourceLocation | None = None
+
+
+Trigger = HttpTrigger | TopicTrigger
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """A topic that a step declares to emit; `label` and `conditional` change only the picture."""
+
+    topic: str
+    label: str | None = None
+    conditional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """AWS rights that a step asks for beyond what its code shows: IAM actions on resource ARNs (or `*`)."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the source of a step and of all that it imports does with the context, found without running it.
+
+    An operation that cannot be told (`state = context.state` handed on) counts as all operations.
+    `streams` has an entry for each stream that is named; `any_stream` holds the operations on streams whose name is computed.
+    `topics` are those of literal `emit` calls; `emits_computed_topic` is set where a topic is an expression.
+    """
+
+    state: frozenset[TableOperation] = frozenset()
+    streams: Mapping[str, frozenset[TableOperation]] = field(default_factory=dict[str, frozenset[TableOperation]])
+    any_stream: frozenset[TableOperation] = frozenset()
+    topics: frozenset[str] = frozenset()
+    emits_computed_topic: SourceLocation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One file with a config and a handler.
+
+    `emits` None means any topic, as in Motia for `emits: []` or none at all. `files` is the import closure inside the
+    project (the step's own file among them), relative to the project, sorted.
+    """
+
+    name: str
+    where: SourceLocation
+    triggers: tuple[Trigger, ...]
+    emits: tuple[Emit, ...] | None = None
+    flows: tuple[str, ...] = ()
+    description: str | None = None
+    permissions: tuple[Permission, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    files: tuple[str, ...] = ()
+    memory_mb: int = 256
+    timeout_seconds: int | None = None
+
+    @property
+    def path(self) -> str:
+        """The step's file, relative to the project."""
+        return self.where.path
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A named collection of items that clients can follow. `where` None means: used by a step, defined nowhere."""
+
+    name: str
+    where: SourceLocation | None = None
+    schema: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A whole project: steps and streams in a stable order (by path, by name)."""
+
+    name: str
+    steps: tuple[Step, ...] = ()
+    streams: tuple[Stream, ...] = ()

@@ -1,0 +1,184 @@
+"""App + files -> one zip per step: the adapter, the step's slice of the manifest, and the files that it imports."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import treadle
+from treadle_infra.app.findings import Finding, TreadleError
+from treadle_infra.app.model import App, Step
+from treadle_infra.artifacts.archive import ArchiveEntry, archive_entry, build_archive
+from treadle_infra.artifacts.bytecode import Bytecode, SourceFile, bytecode_path, compile_sources
+from treadle_infra.artifacts.files import replace_file
+from treadle_infra.artifacts.manifest_slice import manifest_slice
+from treadle_infra.artifacts.model import Artifact
+
+BUNDLE_FORMAT = 1
+"""Enters every artifact key: another layout of the zip is another artifact."""
+MANIFEST_PATH = "treadle/manifest.json"
+USER_FOLDER = "app"
+UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
+"""Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
+_UNUSED_FOR_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class BundleOptions:
+    """`interpreter`: a Python of the Lambda runtime's version; None means zips without bytecode (and a warning)."""
+
+    cache_directory: Path
+    interpreter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundles:
+    """The artifact of each step by the step's name; a step that could not be bundled stands in the findings."""
+
+    artifacts: Mapping[str, Artifact]
+    findings: tuple[Finding, ...] = ()
+
+
+def bundle(project: Path, app: App, options: BundleOptions) -> Bundles:
+    """The zips of all steps. A zip that was made before, from the same files, is not made again.
+
+    An artifact's key depends on paths and contents of sources only: not on the project's place, the clock, the
+    compression or the bytecode.
+    """
+    sources = _Sources(project)
+    adapter = _adapter_files()
+    plans: list[_Plan] = []
+    findings: list[Finding] = []
+    for step in app.steps:
+        try:
+            plans.append(_plan(step, app, sources, adapter))
+        except TreadleError as problem:
+            findings.append(problem.finding)
+    python_files = [file for plan in plans for file in plan.files if file.zip_path.endswith(".py")]
+    bytecode = compile_sources(python_files, options.interpreter, options.cache_directory)
+    writer = _Writer(options.cache_directory / "artifacts", bytecode)
+    artifacts = {plan.step: writer.write(plan) for plan in plans}
+    writer.forget_unused()
+    return Bundles(artifacts, (*findings, *bytecode.findings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What goes into one zip, bytecode aside."""
+
+    step: str
+    key: str
+    files: tuple[SourceFile, ...]
+
+
+class _Sources:
+    """The project's files, each read once a build."""
+
+    def __init__(self, project: Path) -> None:
+        self._project = project
+        self._files: dict[str, SourceFile] = {}
+
+    def read(self, path: str, step: Step) -> SourceFile:
+        """The file at `path`, relative to the project.
+
+        Raises: TreadleError `file-unreadable`.
+        """
+        known = self._files.get(path)
+        if known is None:
+            try:
+                content = (self._project / path).read_bytes()
+            except OSError as problem:
+                raise TreadleError(
+                    "file-unreadable",
+                    f"`{path}`, which `{step.name}` needs, cannot be read: {problem.strerror}",
+                    where=step.where,
+                ) from problem
+            known = self._files[path] = _source(f"{USER_FOLDER}/{path}", content)
+        return known
+
+
+def _plan(step: Step, app: App, sources: _Sources, adapter: tuple[SourceFile, ...]) -> _Plan:
+    """Raises: TreadleError `file-unreadable`, `queue-settings-differ`, `step-too-large`."""
+    slice_text = json.dumps(manifest_slice(step, app), separators=(",", ":"))
+    own = [_source(MANIFEST_PATH, slice_text.encode()), *(sources.read(path, step) for path in step.files)]
+    size = sum(len(file.content) for file in (*adapter, *own))
+    if size > UNZIPPED_LIMIT_BYTES:
+        raise TreadleError(
+            "step-too-large",
+            f"the files of `{step.name}` have {size:,} bytes and Lambda takes {UNZIPPED_LIMIT_BYTES:,} unzipped",
+            where=step.where,
+            hint=f"the largest is `{max(own, key=lambda file: len(file.content)).zip_path}`",
+        )
+    return _Plan(step.name, _artifact_key(own, adapter), (*adapter, *own))
+
+
+def _artifact_key(files: Iterable[SourceFile], adapter: Iterable[SourceFile]) -> str:
+    """The adapter's version is what its files say: an edit to the adapter is another artifact."""
+    digest = hashlib.sha256(f"treadle bundle {BUNDLE_FORMAT}\n".encode())
+    for group in (adapter, files):
+        for file in sorted(group, key=lambda file: file.zip_path):
+            digest.update(f"{file.sha256} {file.zip_path}\n".encode())
+    return digest.hexdigest()
+
+
+def _adapter_files() -> tuple[SourceFile, ...]:
+    """The Python files of the installed adapter, as they stand at the root of every zip."""
+    root = Path(treadle.__file__).parent
+    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))
+    return tuple(_source(f"treadle/{path}", (root / path).read_bytes()) for path in paths)
+
+
+def _source(zip_path: str, content: bytes) -> SourceFile:
+    return SourceFile(zip_path, content, hashlib.sha256(content).hexdigest())
+
+
+class _Writer:
+    """Writes zips into the cache folder; deflates each file once, however many zips it is in."""
+
+    def __init__(self, directory: Path, bytecode: Bytecode) -> None:
+        self._directory = directory
+        self._bytecode = bytecode
+        self._entries: dict[tuple[str, str], ArchiveEntry] = {}
+
+    def write(self, plan: _Plan) -> Artifact:
+        compiled = self._bytecode.compiled
+        complete = all((file.zip_path, file.sha256) in compiled for file in plan.files if file.zip_path.endswith(".py"))
+        path = self._directory / f"{plan.key}{'.bytecode' if complete else ''}.zip"
+        try:
+            os.utime(path)
+        except OSError:
+            replace_file(path, build_archive(self._archive(plan)))
+        return Artifact(plan.key, path)
+
+    def _archive(self, plan: _Plan) -> dict[str, ArchiveEntry]:
+        archive: dict[str, ArchiveEntry] = {}
+        for file in plan.files:
+            archive[file.zip_path] = self._entry(file.zip_path, file.sha256, file.content)
+            compiled = self._bytecode.compiled.get((file.zip_path, file.sha256))
+            if compiled is not None:
+                compiled_path = bytecode_path(file.zip_path)
+                archive[compiled_path] = self._entry(compiled_path, file.sha256, compiled)
+        return archive
+
+    def _entry(self, zip_path: str, source_sha256: str, content: bytes) -> ArchiveEntry:
+        key = (zip_path, source_sha256)
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = archive_entry(content)
+        return entry
+
+    def forget_unused(self) -> None:
+        """Removes the zips that no build has asked for in a week."""
+        oldest = time.time() - _UNUSED_FOR_SECONDS
+        for path in self._directory.glob("*.zip"):
+            try:
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+            except OSError:
+                continue  # another build was faster

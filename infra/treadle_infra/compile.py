@@ -1,0 +1,79 @@
+"""The whole compiler in one call: a project folder becomes an assembly. What `check`, `synth` and `dev` share."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from treadle_infra.app.findings import Finding, has_errors
+from treadle_infra.app.model import App
+from treadle_infra.artifacts.bundle import BundleOptions, bundle
+from treadle_infra.discovery.discover import DiscoverOptions, discover
+from treadle_infra.synth.assembly import Assembly, synthesize
+from treadle_infra.synth.template import check_template
+from treadle_infra.topology.build import build_topology, fresh_placement
+from treadle_infra.topology.check import check
+from treadle_infra.topology.model import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class CompileOptions:
+    discover: DiscoverOptions
+    bundle: BundleOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """What became of a project.
+
+    Steps with an error are left out of all but `findings`, so that the rest can run. `assembly` is None where nothing
+    is left. `phase_seconds` has the duration of each phase, in order.
+    """
+
+    app: App
+    topology: Topology
+    assembly: Assembly | None
+    findings: tuple[Finding, ...]
+    phase_seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def failed(self) -> bool:
+        """True where a finding is an error: such a project is not deployed to AWS."""
+        return has_errors(self.findings)
+
+
+def compile_project(project: Path, stage: str, options: CompileOptions) -> Compilation:
+    """Discovers, bundles, builds, checks and synthesizes `project` for `stage`. Writes nothing but caches."""
+    stopwatch = _Stopwatch()
+    with stopwatch.phase("discover"):
+        discovery = discover(project, options.discover)
+    with stopwatch.phase("bundle"):
+        bundles = bundle(project, discovery.app, options.bundle)
+    app = dataclasses.replace(
+        discovery.app, steps=tuple(step for step in discovery.app.steps if step.name in bundles.artifacts)
+    )
+    with stopwatch.phase("build_topology"):
+        topology = build_topology(app, fresh_placement(app.name, stage))
+    with stopwatch.phase("check"):
+        findings = [*discovery.findings, *bundles.findings, *check(topology)]
+    with stopwatch.phase("synthesize"):
+        assembly = synthesize(topology, bundles.artifacts) if topology.resources else None
+        findings += check_template(assembly.template) if assembly is not None else []
+    return Compilation(app, topology, assembly, tuple(findings), stopwatch.seconds)
+
+
+class _Stopwatch:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Generator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = time.perf_counter() - started

@@ -1,0 +1,92 @@
+"""Topology + artifacts -> Assembly: everything that AWS or the emulator needs, in one folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from treadle_infra.artifacts.files import replace_file
+from treadle_infra.artifacts.model import Artifact
+from treadle_infra.synth.manifest import artifact_file, artifact_object_key, build_manifest
+from treadle_infra.synth.resources import Object
+from treadle_infra.synth.template import build_template, template_text
+from treadle_infra.topology.model import Topology
+
+TEMPLATE_FILE = "template.json"
+MANIFEST_FILE = "manifest.json"
+
+_ARTIFACT_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What `synthesize` makes: templates by file name, the manifest, and the zips, sorted by key."""
+
+    app: str
+    stage: str
+    stack_name: str
+    templates: Mapping[str, Object]
+    manifest: Object
+    artifacts: tuple[Artifact, ...]
+
+    @property
+    def template(self) -> Object:
+        """The template of the one stack."""
+        return self.templates[TEMPLATE_FILE]
+
+
+def synthesize(topology: Topology, artifacts: Mapping[str, Artifact]) -> Assembly:
+    """The assembly of a topology; `artifacts` has one entry for each step that has a function. Pure."""
+    code_keys = {step: artifact_object_key(topology.app, artifact) for step, artifact in artifacts.items()}
+    templates = {TEMPLATE_FILE: build_template(topology, code_keys)}
+    return Assembly(
+        app=topology.app,
+        stage=topology.stage,
+        stack_name=topology.stack_name,
+        templates=templates,
+        manifest=build_manifest(topology, templates, artifacts),
+        artifacts=tuple(sorted(artifacts.values(), key=lambda artifact: artifact.key)),
+    )
+
+
+def write_assembly(assembly: Assembly, directory: Path) -> None:
+    """Makes `directory` hold exactly this assembly; files that are not an assembly's are left alone.
+
+    Each file is replaced whole and the manifest last, so a reader that starts from the manifest finds what it names;
+    what no longer belongs to the assembly goes after that.
+    """
+    former = _templates_of(directory / MANIFEST_FILE)
+    for artifact in assembly.artifacts:
+        _write_artifact(artifact, directory / artifact_file(artifact))
+    for name, template in assembly.templates.items():
+        _write(directory / name, template_text(template).encode())
+    _write(directory / MANIFEST_FILE, (json.dumps(assembly.manifest, indent=1) + "\n").encode())
+    for name in former - set(assembly.templates):
+        (directory / name).unlink(missing_ok=True)
+    wanted = {artifact.key for artifact in assembly.artifacts}
+    for present in directory.glob("artifacts/*.zip"):
+        if _ARTIFACT_KEY.fullmatch(present.stem) and present.stem not in wanted:
+            present.unlink(missing_ok=True)
+
+
+def _templates_of(manifest: Path) -> set[str]:
+    """The template files of the assembly that stood here before; empty where there was none."""
+    try:
+        names = json.loads(manifest.read_bytes())["templates"]
+        return {name for name in names if name == Path(name).name and name.endswith(".json")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def _write_artifact(artifact: Artifact, target: Path) -> None:
+    """An artifact of the same key and size is the same artifact."""
+    if not (target.exists() and target.stat().st_size == artifact.path.stat().st_size):
+        replace_file(target, artifact.path.read_bytes())
+
+
+def _write(target: Path, content: bytes) -> None:
+    if not (target.exists() and target.read_bytes() == content):
+        replace_file(target, content)

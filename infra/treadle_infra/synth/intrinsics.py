@@ -1,0 +1,86 @@
+"""CloudFormation's intrinsic functions, and the logical id of whatever a reference points at."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from treadle.names import logical_id
+from treadle_infra.app.model import Json
+from treadle_infra.topology.model import (
+    AliasRef,
+    DeadLetterQueueRef,
+    EventSourceMappingRef,
+    FunctionRef,
+    GatewayRoleRef,
+    HttpApiRef,
+    HttpStageRef,
+    IntegrationRef,
+    LogGroupRef,
+    QueuePolicyRef,
+    QueueRef,
+    Reference,
+    RoleRef,
+    RouteRef,
+    StateTableRef,
+    StreamTableRef,
+    SubscriptionRef,
+    TopicRef,
+)
+
+
+def ref(reference: Reference) -> Json:
+    return {"Ref": logical_id_of(reference)}
+
+
+def get_att(reference: Reference, attribute: str) -> Json:
+    return {"Fn::GetAtt": [logical_id_of(reference), attribute]}
+
+
+def sub(text: str) -> Json:
+    return {"Fn::Sub": text}
+
+
+def arn_sub(service: str, resource: str) -> Json:
+    """The ARN of `resource` in the account and region of the stack."""
+    return sub(f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}")
+
+
+def logical_id_of(reference: Reference) -> str:
+    """The logical id of a resource: unique in the stack, since no kind below is the beginning of another."""
+    match reference:
+        case FunctionRef(step):
+            return logical_id("Function", step)
+        case AliasRef(step):
+            return logical_id("Alias", step)
+        case RoleRef(step):
+            return logical_id("Role", step)
+        case LogGroupRef(step):
+            return logical_id("LogGroup", step)
+        case QueueRef(step):
+            return logical_id("Queue", step)
+        case DeadLetterQueueRef(step):
+            return logical_id("DeadLetterQueue", step)
+        case QueuePolicyRef(queue):
+            return f"PolicyOf{logical_id_of(queue)}"
+        case TopicRef(topic):
+            return logical_id("Topic", topic)
+        case SubscriptionRef(step, topic):
+            return logical_id("Subscription", step, topic)
+        case EventSourceMappingRef(step):
+            return logical_id("EventSourceMapping", step)
+        case HttpApiRef():
+            return "HttpApi"
+        case HttpStageRef():
+            return "HttpStage"
+        case GatewayRoleRef():
+            return "GatewayRole"
+        case IntegrationRef(step):
+            return logical_id("Integration", step)
+        case RouteRef(method, path):
+            return logical_id("Route", method, path)
+        case StateTableRef():
+            return "StateTable"
+        case StreamTableRef(stream):
+            return logical_id("StreamTable", stream)
+        case _:
+            assert_never(reference)

@@ -1,0 +1,115 @@
+"""Topology -> manifest.json: what the emulator and the deployer need to know besides the template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from treadle_infra.app.model import Json
+from treadle_infra.artifacts.model import Artifact
+from treadle_infra.synth.resources import Object
+from treadle_infra.topology.model import (
+    Alias,
+    AnyTopic,
+    DeadLetterQueue,
+    Function,
+    LogGroup,
+    Queue,
+    Role,
+    Route,
+    StateTable,
+    StreamTable,
+    Subscription,
+    Topic,
+    TopicRef,
+    Topology,
+)
+
+ASSEMBLY_FORMAT = 1
+
+
+def artifact_object_key(app: str, artifact: Artifact) -> str:
+    """The key under which the artifact's zip stands in the artifact bucket."""
+    return f"treadle/{app}/{artifact.key}.zip"
+
+
+def build_manifest(topology: Topology, template_files: Iterable[str], artifacts: Mapping[str, Artifact]) -> Object:
+    """The assembly's table of contents.
+
+    Example: {"assembly": 1, "app": "chat", "stage": "dev", "stack": "chat--dev", "templates": ["template.json"],
+    "artifacts": [{"key": "<sha256>", "file": "artifacts/<sha256>.zip", "objectKey": "treadle/chat/<sha256>.zip",
+    "step": "SendMessage"}], "steps": [...], "topics": [{"topic": "sent", "name": "chat--dev--sent"}],
+    "stateTable": "chat--dev--state", "streams": [{"stream": "messages", "table": "chat--dev--messages--stream"}]}
+    """
+    functions = list(topology.of(Function))
+    return {
+        "assembly": ASSEMBLY_FORMAT,
+        "app": topology.app,
+        "stage": topology.stage,
+        "stack": topology.stack_name,
+        "templates": list(template_files),
+        "artifacts": [_artifact(topology.app, step.ref.step, artifacts[step.ref.step]) for step in functions],
+        "steps": _steps(topology, artifacts),
+        "topics": [{"topic": topic.ref.topic, "name": topic.name} for topic in topology.of(Topic)],
+        "stateTable": next((table.name for table in topology.of(StateTable)), None),
+        "streams": [{"stream": table.ref.stream, "table": table.name} for table in topology.of(StreamTable)],
+    }
+
+
+def _artifact(app: str, step: str, artifact: Artifact) -> Json:
+    return {
+        "key": artifact.key,
+        "file": artifact_file(artifact),
+        "objectKey": artifact_object_key(app, artifact),
+        "step": step,
+    }
+
+
+def artifact_file(artifact: Artifact) -> str:
+    """Where the zip stands in the assembly."""
+    return f"artifacts/{artifact.key}.zip"
+
+
+def _steps(topology: Topology, artifacts: Mapping[str, Artifact]) -> list[Json]:
+    aliases = {alias.origin.step: alias.name for alias in topology.of(Alias)}
+    log_groups = {group.origin.step: group.name for group in topology.of(LogGroup)}
+    queues = {queue.origin.step: queue for queue in topology.of(Queue)}
+    dead_letter_queues = {queue.origin.step: queue.name for queue in topology.of(DeadLetterQueue)}
+    routes: dict[str | None, list[Json]] = {}
+    for route in topology.of(Route):
+        routes.setdefault(route.origin.step, []).append(route.key)
+    subscribed: dict[str | None, list[Json]] = {}
+    for subscription in topology.of(Subscription):
+        subscribed.setdefault(subscription.origin.step, []).append(subscription.topic.topic)
+    roles = {role.origin.step: role for role in topology.of(Role)}
+    steps: list[Json] = []
+    for function in topology.of(Function):
+        step = function.ref.step
+        queue = queues.get(step)
+        steps.append(
+            {
+                "step": step,
+                "source": str(function.origin.where),
+                "function": function.name,
+                "alias": aliases[step],
+                "role": roles[step].name,
+                "logGroup": log_groups[step],
+                "artifact": artifacts[step].key,
+                "handler": function.handler,
+                "runtime": function.runtime,
+                "routes": routes.get(step, []),
+                "subscribes": subscribed.get(step, []),
+                "publishes": _published(roles[step]),
+                "queue": None if queue is None else queue.name,
+                "deadLetterQueue": dead_letter_queues.get(step),
+                "maxRetries": None if queue is None else queue.max_retries,
+            }
+        )
+    return steps
+
+
+def _published(role: Role) -> Json:
+    """The topics that the role may publish to; None means every topic of the app."""
+    targets = [target for grant in role.grants for target in grant.targets]
+    if any(isinstance(target, AnyTopic) for target in targets):
+        return None
+    return [target.topic for target in targets if isinstance(target, TopicRef)]

@@ -1,0 +1,238 @@
+"""App -> Topology: decides which cloud resources an app becomes and how they are wired. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from treadle.names import LIVE_ALIAS, Names
+from treadle_infra.app.findings import SourceLocation, TreadleError
+from treadle_infra.app.model import App, HttpTrigger, QueueSettings, Step, Stream, TopicTrigger
+from treadle_infra.app.paths import gateway_path
+from treadle_infra.topology.grants import grants_for
+from treadle_infra.topology.model import (
+    SHARED,
+    Alias,
+    AliasRef,
+    DeadLetterQueue,
+    DeadLetterQueueRef,
+    EventSourceMapping,
+    EventSourceMappingRef,
+    Function,
+    FunctionRef,
+    GatewayRole,
+    GatewayRoleRef,
+    HttpApi,
+    HttpApiRef,
+    HttpStage,
+    HttpStageRef,
+    Integration,
+    IntegrationRef,
+    LogGroup,
+    LogGroupRef,
+    Origin,
+    Queue,
+    QueuePolicy,
+    QueuePolicyRef,
+    QueueRef,
+    Resource,
+    Role,
+    RoleRef,
+    Route,
+    RouteRef,
+    StateTable,
+    StateTableRef,
+    StreamTable,
+    StreamTableRef,
+    Subscription,
+    SubscriptionRef,
+    Topic,
+    TopicRef,
+    Topology,
+)
+
+PYTHON_RUNTIME = "python3.13"
+ARCHITECTURE = "arm64"
+DEVELOPMENT_STAGE = "dev"
+
+HTTP_TIMEOUT_SECONDS = 29
+"""One second less than an HTTP API waits, so that the function's own error is the one that is told."""
+QUEUE_TIMEOUT_SECONDS = 30
+INTEGRATION_TIMEOUT_MILLISECONDS = 30_000
+"""Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
+VISIBILITY_TIMEOUTS_PER_FUNCTION_TIMEOUT = 6
+"""Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
+RECEIVES_BEYOND_RETRIES = 4
+"""The adapter dead-letters at the receive after the last retry; the queue's own redrive is for killed processes."""
+BATCH_SIZE = 10
+QUEUE_RETENTION_SECONDS = 4 * 24 * 3600
+DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600
+LOG_RETENTION_DAYS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an app's parts stand: on which stage, in which stack, behind which HTTP API. One of each holds all."""
+
+    stage: str
+    stack_name: str
+    http_api_name: str
+
+
+def fresh_placement(app_name: str, stage: str) -> Placement:
+    """The placement of an app that stands nowhere yet."""
+    names = Names(app_name, stage)
+    return Placement(stage, names.stack(), names.http_api())
+
+
+def build_topology(app: App, placement: Placement) -> Topology:
+    """The topology of `app` where `placement` says; equal inputs give equal outputs, order included.
+
+    Raises: TreadleError `queue-settings-differ`: two triggers of one step ask for different queues.
+    """
+    builder = _Builder(app, placement)
+    resources: list[Resource] = [*builder.shared()]
+    for step in app.steps:
+        resources += builder.step(step)
+    return Topology(app.name, placement.stage, placement.stack_name, tuple(resources))
+
+
+class _Builder:
+    def __init__(self, app: App, placement: Placement) -> None:
+        self._app = app
+        self._placement = placement
+        self._names = Names(app.name, placement.stage)
+        self._keeps_data = placement.stage != DEVELOPMENT_STAGE
+
+    def shared(self) -> Iterator[Resource]:
+        for topic in sorted(_topics(self._app)):
+            yield Topic(TopicRef(topic), self._names.topic(topic), SHARED)
+        if any(step.usage.state for step in self._app.steps):
+            yield StateTable(StateTableRef(), self._names.state_table(), self._keeps_data, SHARED)
+        for stream in self._app.streams:
+            yield self._stream_table(stream)
+        if any(_http_triggers(step) for step in self._app.steps):
+            api = HttpApiRef()
+            yield HttpApi(api, self._placement.http_api_name, SHARED)
+            yield HttpStage(HttpStageRef(), api, "$default", SHARED)
+            prefix, role_name = self._names.function_prefix(), self._names.gateway_role()
+            yield GatewayRole(GatewayRoleRef(), role_name, prefix, LIVE_ALIAS, SHARED)
+
+    def step(self, step: Step) -> Iterator[Resource]:
+        origin = Origin(step.name, step.where)
+        http_triggers, settings = _http_triggers(step), queue_settings(step)
+        timeout_seconds = step.timeout_seconds or (HTTP_TIMEOUT_SECONDS if http_triggers else QUEUE_TIMEOUT_SECONDS)
+        yield LogGroup(LogGroupRef(step.name), self._names.log_group(step.name), LOG_RETENTION_DAYS, origin)
+        yield Role(RoleRef(step.name), self._names.role(step.name), grants_for(step, self._app), origin)
+        yield self._function(step, handler_of(step), timeout_seconds, origin)
+        yield Alias(AliasRef(step.name), LIVE_ALIAS, FunctionRef(step.name), origin)
+        if http_triggers:
+            yield from self._routes(step, http_triggers, origin)
+        if settings is not None:
+            yield from self._queue(step, settings, timeout_seconds)
+
+    def _function(self, step: Step, handler: str, timeout_seconds: int, origin: Origin) -> Function:
+        return Function(
+            ref=FunctionRef(step.name),
+            name=self._names.function(step.name),
+            handler=handler,
+            runtime=PYTHON_RUNTIME,
+            architecture=ARCHITECTURE,
+            memory_mb=step.memory_mb,
+            timeout_seconds=timeout_seconds,
+            environment=(("TREADLE_APP", self._app.name), ("TREADLE_STAGE", self._placement.stage)),
+            role=RoleRef(step.name),
+            log_group=LogGroupRef(step.name),
+            origin=origin,
+        )
+
+    def _routes(self, step: Step, triggers: list[HttpTrigger], origin: Origin) -> Iterator[Resource]:
+        api, integration = HttpApiRef(), IntegrationRef(step.name)
+        yield Integration(
+            integration, api, AliasRef(step.name), GatewayRoleRef(), INTEGRATION_TIMEOUT_MILLISECONDS, origin
+        )
+        for trigger in triggers:
+            route = RouteRef(trigger.method, gateway_path(trigger.path))
+            yield Route(route, api, integration, Origin(step.name, trigger.where or step.where))
+
+    def _queue(self, step: Step, settings: QueueSettings, timeout_seconds: int) -> Iterator[Resource]:
+        triggers = _topic_triggers(step)
+        origin = Origin(step.name, triggers[0].where or step.where)
+        queue, dead_letter_queue = QueueRef(step.name), DeadLetterQueueRef(step.name)
+        visibility_timeout_seconds = settings.visibility_timeout_seconds
+        if visibility_timeout_seconds is None:
+            visibility_timeout_seconds = VISIBILITY_TIMEOUTS_PER_FUNCTION_TIMEOUT * timeout_seconds
+        yield DeadLetterQueue(
+            dead_letter_queue, self._names.dead_letter_queue(step.name), DEAD_LETTER_RETENTION_SECONDS, origin
+        )
+        yield Queue(
+            ref=queue,
+            name=self._names.queue(step.name),
+            visibility_timeout_seconds=visibility_timeout_seconds,
+            delay_seconds=settings.delay_seconds,
+            retention_seconds=QUEUE_RETENTION_SECONDS,
+            max_retries=settings.max_retries,
+            max_receive_count=settings.max_retries + RECEIVES_BEYOND_RETRIES,
+            dead_letter_queue=dead_letter_queue,
+            origin=origin,
+        )
+        places: dict[str, SourceLocation] = {}
+        for trigger in triggers:
+            places.setdefault(trigger.topic, trigger.where or step.where)
+        topics = tuple(TopicRef(topic) for topic in sorted(places))
+        yield QueuePolicy(QueuePolicyRef(queue), topics, origin)
+        yield QueuePolicy(QueuePolicyRef(dead_letter_queue), topics, origin)
+        for topic in topics:
+            subscription = SubscriptionRef(step.name, topic.topic)
+            yield Subscription(subscription, topic, queue, dead_letter_queue, Origin(step.name, places[topic.topic]))
+        mapping = EventSourceMappingRef(step.name)
+        yield EventSourceMapping(mapping, queue, AliasRef(step.name), BATCH_SIZE, settings.concurrency, origin)
+
+    def _stream_table(self, stream: Stream) -> StreamTable:
+        name = self._names.stream_table(stream.name)
+        return StreamTable(StreamTableRef(stream.name), name, self._keeps_data, Origin(where=stream.where))
+
+
+def handler_of(step: Step) -> str:
+    """The handler string of the step's function: the entry that knows every kind of trigger that the step has."""
+    return "treadle.entry.api.handler" if _http_triggers(step) else "treadle.entry.event.handler"
+
+
+def _topics(app: App) -> set[str]:
+    topics: set[str] = set()
+    for step in app.steps:
+        topics |= step.usage.topics
+        topics |= {emit.topic for emit in step.emits or ()}
+        topics |= {trigger.topic for trigger in _topic_triggers(step)}
+    return topics
+
+
+def _http_triggers(step: Step) -> list[HttpTrigger]:
+    return [trigger for trigger in step.triggers if isinstance(trigger, HttpTrigger)]
+
+
+def _topic_triggers(step: Step) -> list[TopicTrigger]:
+    return [trigger for trigger in step.triggers if isinstance(trigger, TopicTrigger)]
+
+
+def queue_settings(step: Step) -> QueueSettings | None:
+    """What the step asks of its queue; None where nothing is queued for it.
+
+    Raises: TreadleError `queue-settings-differ`: two triggers ask for different queues.
+    """
+    triggers = _topic_triggers(step)
+    for trigger in triggers[1:]:
+        if trigger.queue != triggers[0].queue:
+            raise TreadleError(
+                "queue-settings-differ",
+                f"the triggers of `{step.name}` on `{triggers[0].topic}` and `{trigger.topic}` "
+                "ask for different queues; a step has one queue",
+                where=trigger.where or step.where,
+                hint="give both triggers the same queue settings, or make two steps",
+            )
+    return triggers[0].queue if triggers else None
+
+
+def route_key(trigger: HttpTrigger) -> str:
+    """The trigger as API Gateway writes it: `GET /orders/{id}`."""
+    return f"{trigger.method} {gateway_path(trigger.path)}"

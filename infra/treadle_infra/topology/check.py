@@ -1,0 +1,305 @@
+"""Topology -> findings: everything that AWS would refuse, said before anything is sent, with file and line."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from treadle.names import APP_NAME_LIMIT, STAGE_NAME_LIMIT, Names, is_app_name, is_stage_name
+from treadle_infra.app.findings import Finding, SourceLocation, error
+from treadle_infra.topology.grants import policy_document
+from treadle_infra.topology.model import (
+    Alias,
+    AnyTopic,
+    DeadLetterQueue,
+    DeadLetterQueueRef,
+    EventSourceMapping,
+    ForeignResource,
+    Function,
+    GatewayRole,
+    GrantTarget,
+    HttpApi,
+    HttpStage,
+    Integration,
+    LogGroup,
+    LogStreams,
+    Origin,
+    Queue,
+    QueuePolicy,
+    QueueRef,
+    Role,
+    Route,
+    StateTable,
+    StateTableRef,
+    StreamTable,
+    StreamTableRef,
+    Subscription,
+    Topic,
+    TopicRef,
+    Topology,
+)
+
+STACK_RESOURCE_LIMIT = 450
+"""AWS stops at 500 a stack; the rest is room for what a later release adds.
+
+Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+"""
+ROUTE_LIMIT = 300
+INTEGRATION_LIMIT = 300
+"""Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
+INLINE_POLICY_LIMIT = 10_240
+"""Characters of a role's inline policies together. Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+QUEUE_POLICY_LIMIT_BYTES = 8_192
+"""Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html"""
+_QUEUE_POLICY_FRAME_BYTES = 400
+"""What a queue's policy takes at most besides the topics."""
+ENVIRONMENT_LIMIT_BYTES = 4_096
+"""Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """The values that AWS takes for one setting."""
+
+    what: str
+    low: int
+    high: int
+
+
+_MEMORY = _Range("memory in MB", 128, 10_240)
+_TIMEOUT = _Range("timeout in seconds", 1, 900)
+"""Source: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"""
+_VISIBILITY = _Range("visibility timeout in seconds", 0, 43_200)
+_DELAY = _Range("delay in seconds", 0, 900)
+_RECEIVES = _Range("number of receives (the retries and four more)", 1, 1_000)
+"""Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html"""
+_CONCURRENCY = _Range("concurrency", 2, 1_000)
+"""Source: https://docs.aws.amazon.com/lambda/latest/api/API_ScalingConfig.html"""
+
+
+def check(topology: Topology) -> list[Finding]:
+    """What AWS would refuse of this topology, all at once, in a stable order; empty where nothing would be."""
+    return [
+        *_check_scope(topology),
+        *_check_counts(topology),
+        *_check_names(topology),
+        *_check_functions(topology),
+        *_check_queues(topology),
+        *_check_policies(topology),
+    ]
+
+
+def _check_scope(topology: Topology) -> Iterator[Finding]:
+    if not is_app_name(topology.app):
+        yield error(
+            "app-name-not-allowed",
+            f"`{topology.app}` cannot be an app's name: {_scope_rule(APP_NAME_LIMIT)}",
+            hint="set `name` under `[tool.treadle]` in pyproject.toml",
+        )
+    if not is_stage_name(topology.stage):
+        yield error(
+            "stage-name-not-allowed",
+            f"`{topology.stage}` cannot be a stage's name: {_scope_rule(STAGE_NAME_LIMIT)}",
+            hint="use a name such as `dev`, `prod` or `pr-12`",
+        )
+
+
+def _scope_rule(limit: int) -> str:
+    return f"at most {limit} lower-case letters, digits and single dashes, a letter first"
+
+
+def _check_counts(topology: Topology) -> Iterator[Finding]:
+    resources, routes = len(topology.resources), list(topology.of(Route))
+    integrations = list(topology.of(Integration))
+    if resources > STACK_RESOURCE_LIMIT:
+        yield error(
+            "stack-too-large",
+            f"the app needs {resources} resources and a stack holds {STACK_RESOURCE_LIMIT}; "
+            "several stacks are not supported yet",
+            hint=f"most of them: {_most_frequent(topology)}",
+        )
+    if len(routes) > ROUTE_LIMIT:
+        first = routes[ROUTE_LIMIT]
+        yield error(
+            "too-many-routes",
+            f"the app has {len(routes)} routes and an HTTP API holds {ROUTE_LIMIT}; several APIs are not supported yet",
+            where=first.origin.where,
+        )
+    if len(integrations) > INTEGRATION_LIMIT:
+        yield error(
+            "too-many-integrations",
+            f"{len(integrations)} steps answer HTTP requests and an HTTP API holds {INTEGRATION_LIMIT}; "
+            "several APIs are not supported yet",
+            where=integrations[INTEGRATION_LIMIT].origin.where,
+        )
+
+
+def _most_frequent(topology: Topology) -> str:
+    counts = Counter(type(resource).__name__ for resource in topology.resources)
+    return ", ".join(f"{count} x {kind}" for kind, count in counts.most_common(4))
+
+
+def _check_names(topology: Topology) -> Iterator[Finding]:
+    """No two resources of one kind may share a name; IAM does not tell upper from lower case."""
+    owners: dict[tuple[str, str], Origin] = {}
+    for kind, name, origin in _physical_names(topology):
+        first = owners.setdefault((kind, name), origin)
+        if first is not origin:
+            yield error(
+                "duplicate-name",
+                f"the {kind} `{name}` is needed twice: by `{first.step}` ({first.where}) and by `{origin.step}`",
+                where=origin.where,
+                hint="rename one of them",
+            )
+
+
+def _physical_names(topology: Topology) -> Iterator[tuple[str, str, Origin]]:
+    for resource in topology.resources:
+        match resource:
+            case Role() | GatewayRole():
+                yield "role", resource.name.lower(), resource.origin
+            case Function():
+                yield "function", resource.name, resource.origin
+            case LogGroup():
+                yield "log group", resource.name, resource.origin
+            case Queue() | DeadLetterQueue():
+                yield "queue", resource.name, resource.origin
+            case Topic():
+                yield "topic", resource.name, resource.origin
+            case StateTable() | StreamTable():
+                yield "table", resource.name, resource.origin
+            case HttpApi():
+                yield "HTTP API", resource.name, resource.origin
+            case Route():
+                yield "route", resource.key, resource.origin
+            case Alias() | QueuePolicy() | Subscription() | EventSourceMapping() | HttpStage() | Integration():
+                continue  # named by what they belong to
+            case _:
+                assert_never(resource)
+
+
+def _check_functions(topology: Topology) -> Iterator[Finding]:
+    for function in topology.of(Function):
+        yield from _check_range(function.memory_mb, _MEMORY, "memory-out-of-range", function.origin)
+        yield from _check_range(function.timeout_seconds, _TIMEOUT, "timeout-out-of-range", function.origin)
+        size = sum(len(name.encode()) + len(value.encode()) for name, value in function.environment)
+        if size > ENVIRONMENT_LIMIT_BYTES:
+            largest = max(function.environment, key=lambda variable: len(variable[1]))[0]
+            yield error(
+                "environment-too-large",
+                f"the environment of `{function.origin.step}` has {size} bytes and Lambda takes "
+                f"{ENVIRONMENT_LIMIT_BYTES}; the largest variable is `{largest}`",
+                where=function.origin.where,
+            )
+    yield from _check_http_timeouts(topology)
+
+
+def _check_http_timeouts(topology: Topology) -> Iterator[Finding]:
+    waits = {item.origin.step: item.timeout_milliseconds // 1000 for item in topology.of(Integration)}
+    for function in topology.of(Function):
+        longest = waits.get(function.origin.step)
+        if longest is not None and function.timeout_seconds >= longest:
+            yield error(
+                "http-timeout-too-long",
+                f"`{function.origin.step}` may run for {function.timeout_seconds} s, "
+                f"but an HTTP API ends a request after {longest} s",
+                where=function.origin.where,
+                hint="answer at once and do the rest in a second step that this one emits to",
+            )
+
+
+def _check_queues(topology: Topology) -> Iterator[Finding]:
+    """Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
+    timeouts = {function.origin.step: function.timeout_seconds for function in topology.of(Function)}
+    for queue in topology.of(Queue):
+        origin, visibility = queue.origin, queue.visibility_timeout_seconds
+        yield from _check_range(visibility, _VISIBILITY, "visibility-timeout-out-of-range", origin)
+        yield from _check_range(queue.delay_seconds, _DELAY, "delay-out-of-range", origin)
+        yield from _check_range(queue.max_receive_count, _RECEIVES, "retries-out-of-range", origin)
+        timeout = timeouts[origin.step]
+        if visibility < timeout:
+            yield error(
+                "visibility-timeout-too-short",
+                f"`{origin.step}` may run for {timeout} s, but its messages are handed out again after {visibility} s",
+                where=origin.where,
+                hint=f"set visibilityTimeout to {6 * timeout} (six times the timeout), or leave it out",
+            )
+    for mapping in topology.of(EventSourceMapping):
+        if mapping.maximum_concurrency is not None:
+            yield from _check_range(
+                mapping.maximum_concurrency, _CONCURRENCY, "concurrency-out-of-range", mapping.origin
+            )
+
+
+def _check_range(value: int, allowed: _Range, code: str, origin: Origin) -> Iterator[Finding]:
+    if not allowed.low <= value <= allowed.high:
+        yield error(
+            code,
+            f"the {allowed.what} of `{origin.step}` must be {allowed.low} to {allowed.high}; got {value}",
+            where=origin.where,
+        )
+
+
+def _check_policies(topology: Topology) -> Iterator[Finding]:
+    """Sizes with the longest region and partition there are, so that an app does not fit in one region only."""
+    arns = _LongestArns(topology)
+    for role in topology.of(Role):
+        size = _json_size(policy_document(role.grants, arns.of))
+        if size > INLINE_POLICY_LIMIT:
+            yield _too_large("role-policy-too-large", "role", role.origin, size, INLINE_POLICY_LIMIT)
+    for policy in topology.of(QueuePolicy):
+        size = _QUEUE_POLICY_FRAME_BYTES + sum(len(arns.of(topic)) + len('"",') for topic in policy.topics)
+        is_told_already = isinstance(policy.ref.queue, DeadLetterQueueRef)  # its policy names the same topics
+        if size > QUEUE_POLICY_LIMIT_BYTES and not is_told_already:
+            yield _too_large("queue-policy-too-large", "queue", policy.origin, size, QUEUE_POLICY_LIMIT_BYTES)
+
+
+def _too_large(code: str, whose: str, origin: Origin, size: int, limit: int) -> Finding:
+    where: SourceLocation | None = origin.where
+    return error(
+        code,
+        f"the policy of the {whose} of `{origin.step}` has {size} characters and AWS takes {limit}",
+        where=where,
+        hint="split the step: each half needs fewer topics, streams and permissions",
+    )
+
+
+def _json_size(document: object) -> int:
+    return len(json.dumps(document, separators=(",", ":")))
+
+
+class _LongestArns:
+    """The ARN of whatever a grant names, in the partition and region with the longest names."""
+
+    _PLACE = "us-gov-east-1-xxx:000000000000"
+
+    def __init__(self, topology: Topology) -> None:
+        self._names = {
+            resource.ref: resource.name
+            for resource in topology.resources
+            if isinstance(resource, Topic | Queue | DeadLetterQueue | StateTable | StreamTable | LogGroup)
+        }
+        self._topic_prefix = Names(topology.app, topology.stage).topic_prefix()
+
+    def of(self, target: GrantTarget) -> str:
+        match target:
+            case TopicRef():
+                return self._arn("sns", self._names[target])
+            case AnyTopic():
+                return self._arn("sns", f"{self._topic_prefix}*")
+            case QueueRef() | DeadLetterQueueRef():
+                return self._arn("sqs", self._names[target])
+            case StateTableRef() | StreamTableRef():
+                return self._arn("dynamodb", f"table/{self._names[target]}")
+            case LogStreams(log_group):
+                return self._arn("logs", f"log-group:{self._names[log_group]}:*")
+            case ForeignResource(arn):
+                return arn
+            case _:
+                assert_never(target)
+
+    def _arn(self, service: str, name: str) -> str:
+        return f"arn:aws-us-gov:{service}:{self._PLACE}:{name}"

@@ -1,0 +1,106 @@
+"""The one AWS endpoint: from an HTTP request to the caller, the service, the decision, the operation, and back."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Awaitable, Callable
+
+from treadle_local.aws.authorization import actions
+from treadle_local.aws.errors import AwsError
+from treadle_local.aws.identity import Identity
+from treadle_local.aws.operations import Operation, Wire, find_operation, render, render_error
+from treadle_local.aws.service import Caller, Region, Result
+from treadle_local.aws.services import Services
+from treadle_local.http.messages import Request, Response
+
+_CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d+/([^/]+)/([^/]+)/aws4_request")
+_LOOPBACK_HOST = re.compile(
+    r"(?:127(?:\.\d+){3}|\[::1\]|(?:[\w.-]+\.)?localhost|(?:[\w.-]+\.)?localhost\.localstack\.cloud)(?::\d+)?"
+)
+
+Internal = Callable[[Request], Response | Awaitable[Response] | None]
+
+
+class Endpoint:
+    """Handles every request on the AWS port. `internal` answers paths that are not AWS's (`/__treadle/…`), or gives None."""
+
+    def __init__(self, region: Region, services: Services, identity: Identity, internal: Internal) -> None:
+        self._region = region
+        self._services = services
+        self._identity = identity
+        self._internal = internal
+
+    def __call__(self, request: Request) -> Response | Awaitable[Response]:
+        if not _LOOPBACK_HOST.fullmatch(request.header("host", "localhost")):
+            # A page on the web can make a browser send requests here under a name that it has pointed at 127.0.0.1.
+            return _plain(403, "this endpoint answers to loopback host names only")
+        if request.path.startswith("/_"):
+            answer = self._internal(request)
+            if answer is not None:
+                return answer
+        signature = _CREDENTIAL.search(request.header("authorization"))
+        if signature is None:
+            return self._unsigned(request)
+        access_key, _, service = signature.groups()
+        return self._signed(request, access_key, service)
+
+    def _unsigned(self, request: Request) -> Response | Awaitable[Response]:
+        if "X-Amz-Signature=" in request.query or "Signature=" in request.query:  # a presigned S3 address
+            return self._services.moto.forward(request)
+        body = b'{"__type":"MissingAuthenticationTokenException","message":"Missing Authentication Token"}'
+        return Response(
+            403, body, (("content-type", "application/json"), ("x-amzn-errortype", "MissingAuthenticationToken"))
+        )
+
+    def _signed(self, request: Request, access_key: str, service: str) -> Response | Awaitable[Response]:
+        try:
+            operation = find_operation(
+                service, request.method, request.path, request.query, request.headers, request.body
+            )
+        except AwsError as refusal:
+            return _rendered(render_error(service, "", refusal))
+        try:
+            caller = self._identity.caller(access_key, request.header("x-amz-security-token"))
+            own = self._services.find(operation.service, operation.name)
+            if own is None:
+                return self._forward(request, operation, caller)
+            self._identity.authorize(caller, own.targets(operation.name, operation.params) if caller.role else ())
+            result = own.handle(operation.name, operation.params, caller)
+        except AwsError as refusal:
+            return _rendered(render_error(operation.service, operation.name, refusal, operation.protocol))
+        if inspect.isawaitable(result):
+            return self._finish(result, operation)
+        return _rendered(render(operation.service, operation.name, result, operation.protocol))
+
+    async def _finish(self, result: Awaitable[Result], operation: Operation) -> Response:
+        try:
+            return _rendered(render(operation.service, operation.name, await result, operation.protocol))
+        except AwsError as refusal:
+            return _rendered(render_error(operation.service, operation.name, refusal, operation.protocol))
+
+    async def _forward(self, request: Request, operation: Operation, caller: Caller) -> Response:
+        service, name = operation.service, operation.name
+        try:
+            if caller.role is not None:
+                self._identity.authorize(caller, actions.targets(self._region, service, name, operation.params))
+        except AwsError as refusal:
+            return _rendered(render_error(service, name, refusal, operation.protocol))
+        await self._services.before(service, name)
+        response = await self._services.moto.forward(request)
+        if response.status < 300:
+            parsed = json.loads(response.body) if service == "dynamodb" else {}
+            self._services.after(service, name, operation.params, parsed)
+            if service == "dynamodb":
+                response.body = self._services.patch_description(name, response.body)
+        return response
+
+
+def _rendered(wire: Wire) -> Response:
+    status, headers, body = wire
+    return Response(status, body, headers)
+
+
+def _plain(status: int, text: str) -> Response:
+    return Response(status, f"{text}\n".encode(), (("content-type", "text/plain; charset=utf-8"),))

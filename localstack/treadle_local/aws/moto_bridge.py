@@ -1,0 +1,212 @@
+"""The only module that touches moto (pinned in pyproject.toml, since we lean on its internals): control planes behind one lock.
+
+moto holds what AWS would hold of IAM, S3, API Gateway, DynamoDB tables, CloudWatch Logs and the rest. It is no server but a
+mock, and loses writes when threads meet in it, so every contact happens on one worker thread, under one lock. Two ways in:
+`forward` hands on a client's HTTP request, `call` is the same for the emulator's own use (an operation by AWS's names).
+Internals leaned on: the WSGI dispatcher of server mode, `get_service_model`, and the IAM and CloudWatch Logs backends' objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+from urllib.parse import unquote, urlencode
+
+from treadle_local.aws.errors import AwsError
+from treadle_local.aws.service import Params, Region, Result
+from treadle_local.http.messages import Request, Response
+
+T = TypeVar("T")
+_log = logging.getLogger("treadle.moto")
+_HOP_BY_HOP = frozenset({"content-length", "connection", "transfer-encoding", "server", "date"})
+
+
+@dataclass(frozen=True, slots=True)
+class RolePolicies:
+    """What decides what a role may do: its trust policy, and its inline and attached policies as JSON values."""
+
+    trust: Mapping[str, Any]
+    documents: tuple[Mapping[str, Any], ...]
+
+
+class Moto:
+    """moto on its own thread. Importing it takes over a second, so that starts at once and `ready` tells when it is done."""
+
+    def __init__(self, region: Region) -> None:
+        self._region = region
+        self._lock = threading.Lock()
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="moto")
+        self._backends: Any = None
+        self._wsgi: Callable[[dict[str, Any], Callable[..., Any]], Any] | None = None
+        self._loaded: Future[None] = self._worker.submit(self._load)
+
+    async def ready(self) -> None:
+        """Returns when moto is imported."""
+        await asyncio.wrap_future(self._loaded)
+
+    def close(self) -> None:
+        """Ends the worker thread."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    def _load(self) -> None:
+        import moto.backends as backends
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+        self._backends = backends
+        self._wsgi = DomainDispatcherApplication(create_backend_app)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        def locked() -> T:
+            with self._lock:
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._worker, locked)
+
+    # as a server
+
+    async def forward(self, request: Request) -> Response:
+        """Answers a client's request to a service that moto keeps."""
+        return await self._run(lambda: self._serve(request))
+
+    def _serve(self, request: Request) -> Response:
+        assert self._wsgi is not None  # noqa: S101 - loading was the worker's first job
+        captured: list[Any] = []
+
+        def start_response(status: str, headers: Sequence[tuple[str, str]], _info: object = None) -> None:
+            captured[:] = [int(status.split(" ", 1)[0]), headers]
+
+        chunks = self._wsgi(_environ(request, self._region), start_response)
+        body = b"".join(cast("Sequence[bytes]", chunks))
+        status, headers = captured
+        kept = tuple((name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP)
+        return Response(status, body, kept)
+
+    # for the emulator itself
+
+    async def call(self, service: str, operation: str, params: Params) -> Result:
+        """Does one operation of AWS by botocore's names and shapes. Raises AwsError with AWS's code and message."""
+        return await self._run(lambda: self._call(service, operation, params))
+
+    def _call(self, service: str, operation: str, params: Params) -> Result:
+        from botocore.parsers import create_parser
+        from botocore.serialize import create_serializer
+        from moto.core.utils import get_service_model
+
+        model = get_service_model(service)
+        shape = model.operation_model(operation)
+        serializer: Any = create_serializer(model.resolved_protocol, include_validation=False)
+        wire: dict[str, Any] = serializer.serialize_to_request(dict(params), shape)
+        response = self._serve(_wire_request(wire, service, str(model.signing_name), self._region, params))
+        parser: Any = create_parser(model.resolved_protocol)
+        answer = {
+            "status_code": response.status,
+            "headers": {name.lower(): value for name, value in response.headers},
+            "body": response.body if not shape.has_streaming_output else _Stream(response.body),
+            "context": {"operation_name": operation},
+        }
+        if response.status >= 300 and shape.has_streaming_output:
+            answer["body"] = response.body
+        parsed: Result = parser.parse(answer, shape.output_shape)
+        if response.status >= 300:
+            error = parsed.get("Error", {})
+            raise AwsError(
+                str(error.get("Code", "InternalFailure")), str(error.get("Message", "")), status=response.status
+            )
+        parsed.pop("ResponseMetadata", None)
+        if shape.has_streaming_output:
+            for name, value in parsed.items():
+                if isinstance(value, _Stream):
+                    parsed[name] = value.read()
+        return parsed
+
+    # IAM, read where every call is decided
+
+    def role(self, name: str) -> RolePolicies | None:
+        """The policies of a role as they are now; None where there is no such role."""
+        with self._lock:
+            for role in self._backends.get_backend("iam")[self._region.account]["aws"].roles.values():
+                if role.name == name:
+                    attached = [policy.document for policy in role.managed_policies.values()]
+                    documents = tuple(_json(text) for text in (*role.policies.values(), *attached))
+                    return RolePolicies(_json(role.assume_role_policy_document), documents)
+        return None
+
+    # CloudWatch Logs, written in bulk
+
+    async def put_log_events(self, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
+        """Appends (milliseconds, message) pairs; the stream is made where it is missing. Silent where the group is gone."""
+        await self._run(lambda: self._put_log_events(group, stream, events))
+
+    def _put_log_events(self, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
+        logs = self._backends.get_backend("logs")[self._region.account][self._region.name]
+        if group not in logs.groups:
+            return
+        if stream not in logs.groups[group].streams:
+            logs.create_log_stream(group, stream)
+        logs.put_log_events(group, stream, [{"timestamp": time, "message": text} for time, text in events])
+
+
+class _Stream(io.BytesIO):
+    """A response body that botocore's parser leaves unread."""
+
+
+def _json(document: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", json.loads(document)) if isinstance(document, str) else document
+
+
+def _environ(request: Request, region: Region) -> dict[str, Any]:
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(request.path).encode("utf-8", "surrogateescape").decode("latin-1"),
+        "QUERY_STRING": request.query,
+        "RAW_URI": request.path + (f"?{request.query}" if request.query else ""),
+        "REQUEST_URI": request.path + (f"?{request.query}" if request.query else ""),
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": request.client,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in request.headers:
+        if name == "content-type":
+            environ["CONTENT_TYPE"] = value
+        elif name not in ("content-length", "transfer-encoding", "expect"):
+            environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
+    environ["CONTENT_LENGTH"] = str(len(request.body))
+    environ["HTTP_X_MOTO_ACCOUNT_ID"] = region.account
+    return environ
+
+
+def _wire_request(wire: Mapping[str, Any], service: str, signing_name: str, region: Region, params: Params) -> Request:
+    path = str(wire["url_path"])
+    if service == "s3" and "Bucket" in params and not path.startswith(f"/{params['Bucket']}"):
+        path = f"/{params['Bucket']}{path if path != '/' else ''}"
+    path, _, query = path.partition("?")
+    extra = urlencode(cast("Mapping[str, str]", wire.get("query_string") or {}), doseq=True)
+    body = wire["body"]
+    headers = [(name.lower(), str(value)) for name, value in cast("Mapping[str, str]", wire["headers"]).items()]
+    if isinstance(body, Mapping):
+        body = urlencode(cast("Mapping[str, str]", body))
+        headers = [header for header in headers if header[0] != "content-type"]
+        headers.append(("content-type", "application/x-www-form-urlencoded; charset=utf-8"))
+    payload = body.encode() if isinstance(body, str) else bytes(body or b"")
+    credential = f"root/20260101/{region.name}/{signing_name}/aws4_request"
+    headers += [
+        ("host", "127.0.0.1"),
+        ("authorization", f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"),
+    ]
+    return Request(str(wire["method"]), path, "&".join(filter(None, (query, extra))), headers, payload)

@@ -1,0 +1,101 @@
+"""From an HTTP request to the AWS operation that it asks for, and from its result or refusal back to HTTP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from treadle_local.aws import protocol_cbor, protocol_json, protocol_query, protocol_rest
+from treadle_local.aws.errors import AwsError
+from treadle_local.aws.service_models import Protocol, protocol_of, service_signed_as
+from treadle_local.aws.wire import Operation, Wire
+from treadle_local.http.messages import Headers
+
+__all__ = ["Operation", "Wire", "find_operation", "render", "render_error"]
+
+_CONNECTIONS = "/@connections/"
+_BUCKET_IN_HOST = re.compile(r"(?P<bucket>[a-z0-9][a-z0-9.-]+)\.(?:localhost|s3[.-][^:]+)(?::\d+)?")
+
+
+def find_operation(service: str, method: str, path: str, query_string: str, headers: Headers, body: bytes) -> Operation:
+    """The operation that a request asks for.
+
+    `service` is the name that the request is signed for. Path and query are percent-encoded, as sent; header names are
+    in lower case.
+    Raises: AwsError: UnknownOperationException, SerializationException, MissingAction, MethodNotAllowed.
+    """
+    name = service_signed_as(service, path)
+    fields = dict(headers)
+    target = fields.get("x-amz-target")
+    if target is not None:
+        return protocol_json.parse(name, target, body)
+    if fields.get("smithy-protocol") == protocol_cbor.NAME:
+        return protocol_cbor.parse(name, path, body)
+    protocol = protocol_of(name)
+    match protocol:
+        case Protocol.QUERY | Protocol.CBOR:  # a service that has moved on to CBOR is still asked by older clients
+            return protocol_query.parse(name, body)
+        case Protocol.REST_JSON | Protocol.REST_XML:
+            place = _path_of_model(name, path, fields)
+            return protocol_rest.parse(name, protocol, method, place, query_string, fields, body)
+        case Protocol.JSON:
+            message = (
+                f"A request to {name} names its operation in the header X-Amz-Target (older protocols are not here)."
+            )
+            raise AwsError("UnknownOperationException", message, status=404)
+        case _:
+            assert_never(protocol)
+
+
+def render(service: str, operation: str, result: Mapping[str, Any], protocol: Protocol | None = None) -> Wire:
+    """The answer that carries a result; in the protocol that the request had, or the service's own.
+
+    Services whose bodies are REST XML are not the emulator's own to answer for: refused with NotImplementedError.
+    """
+    match protocol or protocol_of(service):
+        case Protocol.JSON:
+            return protocol_json.render(service, result)
+        case Protocol.QUERY:
+            return protocol_query.render(service, operation, result)
+        case Protocol.REST_JSON:
+            return protocol_rest.render(service, operation, result)
+        case Protocol.CBOR:
+            return protocol_cbor.render(result)
+        case Protocol.REST_XML:
+            raise NotImplementedError(f"results of {service} in REST XML are not in Treadle's emulator yet")
+
+
+def render_error(service: str, operation: str, error: AwsError, protocol: Protocol | None = None) -> Wire:
+    """The answer that carries a refusal, with the code and status by which the protocol knows it.
+
+    Where the refusal is that there is no such operation, `operation` is empty and `service` may be the signing name.
+    """
+    match protocol or _protocol_for_error(service):
+        case Protocol.JSON:
+            return protocol_json.render_error(service, error)
+        case Protocol.QUERY:
+            return protocol_query.render_error(service, error)
+        case Protocol.REST_JSON:
+            return protocol_rest.render_json_error(service, error)
+        case Protocol.REST_XML:
+            return protocol_rest.render_xml_error(operation, error)
+        case Protocol.CBOR:
+            return protocol_cbor.render_error(error)
+
+
+def _protocol_for_error(service: str) -> Protocol:
+    """The protocol of a service by either name; JSON for one that does not exist, as the error may just be telling."""
+    try:
+        return protocol_of(service_signed_as(service, ""))
+    except AwsError:
+        return Protocol.JSON
+
+
+def _path_of_model(service: str, path: str, headers: Mapping[str, str]) -> str:
+    """The path as AWS's model has it: without the stage before a connection, with the bucket that the host names."""
+    if service == "apigatewaymanagementapi" and _CONNECTIONS in path:
+        return path[path.index(_CONNECTIONS) :]
+    if service == "s3" and (host := _BUCKET_IN_HOST.fullmatch(headers.get("host", ""))):
+        return f"/{host['bucket']}{path}"
+    return path

@@ -1,0 +1,96 @@
+"""AWS's service models as botocore ships them, loaded when first needed: services, operations and their shapes."""
+
+from __future__ import annotations
+
+from enum import Enum
+from functools import cache
+from typing import TYPE_CHECKING
+
+from treadle_local.aws.errors import AwsError
+
+if TYPE_CHECKING:
+    from botocore.model import OperationModel, ServiceModel
+
+
+class Protocol(Enum):
+    """How operations travel over HTTP, by botocore's names."""
+
+    JSON = "json"
+    QUERY = "query"
+    REST_JSON = "rest-json"
+    REST_XML = "rest-xml"
+    CBOR = "smithy-rpc-v2-cbor"
+
+
+# Requests carry the name that they are signed for, which is not always botocore's name of the service.
+_BY_SIGNING_NAME = {
+    "monitoring": "cloudwatch",
+    "execute-api": "apigatewaymanagementapi",
+    "states": "stepfunctions",
+    "tagging": "resourcegroupstaggingapi",
+}
+
+# The services of the hot path must not wait for a model.
+_PROTOCOLS = {
+    "cloudformation": Protocol.QUERY,
+    "dynamodb": Protocol.JSON,
+    "dynamodbstreams": Protocol.JSON,
+    "iam": Protocol.QUERY,
+    "lambda": Protocol.REST_JSON,
+    "sns": Protocol.QUERY,
+    "sqs": Protocol.JSON,
+    "sts": Protocol.QUERY,
+}
+
+
+def service_signed_as(signing_name: str, path: str) -> str:
+    """botocore's name of the service that a request is for."""
+    if signing_name == "apigateway":
+        return "apigatewayv2" if path.startswith("/v2/") else "apigateway"
+    return _BY_SIGNING_NAME.get(signing_name, signing_name)
+
+
+def protocol_of(service: str) -> Protocol:
+    """The protocol that botocore speaks with a service."""
+    return _PROTOCOLS.get(service) or _modelled_protocol(service)
+
+
+@cache
+def service_model(service: str) -> ServiceModel:
+    """The model of a service by botocore's name.
+
+    Raises: AwsError UnknownOperationException when there is no such service.
+    """
+    from botocore.exceptions import UnknownServiceError
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+
+    try:
+        return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+    except UnknownServiceError as error:
+        raise AwsError("UnknownOperationException", f"{service} is no AWS service.", status=404) from error
+
+
+@cache
+def operation_model(service: str, operation: str) -> OperationModel:
+    """The model of one operation.
+
+    Raises: AwsError UnknownOperationException when the service has none of that name.
+    """
+    from botocore.model import OperationNotFoundError
+
+    try:
+        return service_model(service).operation_model(operation)
+    except OperationNotFoundError as error:
+        raise AwsError("UnknownOperationException", f"{operation} is no operation of {service}.") from error
+
+
+@cache
+def _modelled_protocol(service: str) -> Protocol:
+    metadata = service_model(service).metadata
+    try:
+        return Protocol(metadata["protocol"])
+    except ValueError as error:
+        name = metadata["protocol"]
+        message = f"The {name} protocol of {service} is not in Treadle's emulator yet."
+        raise AwsError("UnknownOperationException", message) from error

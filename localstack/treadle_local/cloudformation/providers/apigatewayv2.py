@@ -1,0 +1,302 @@
+"""AWS::ApiGatewayV2::Api, ::Stage, ::Integration and ::Route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from treadle_local.cloudformation.errors import AlreadyExistsError
+from treadle_local.cloudformation.properties import (
+    FLAG,
+    NUMBER,
+    TEXT,
+    TEXT_MAP,
+    TEXTS,
+    WHOLE,
+    MapOf,
+    Record,
+    Text,
+    Whole,
+)
+from treadle_local.cloudformation.providers.base import (
+    Attributes,
+    Context,
+    Model,
+    Properties,
+    Schema,
+    TagForm,
+    removed_keys,
+)
+
+_SERVICE = "apigatewayv2"
+_ROUTE_SETTINGS = Record(
+    {
+        "DataTraceEnabled": FLAG,
+        "DetailedMetricsEnabled": FLAG,
+        "LoggingLevel": TEXT,
+        "ThrottlingBurstLimit": WHOLE,
+        "ThrottlingRateLimit": NUMBER,
+    }
+)
+
+# What removed properties go back to. Source: https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/
+_API_DEFAULTS: dict[str, Any] = {
+    "ApiKeySelectionExpression": "$request.header.x-api-key",
+    "Description": "",
+    "DisableExecuteApiEndpoint": False,
+    "DisableSchemaValidation": False,
+    "RouteSelectionExpression": "$request.method $request.path",
+    "Version": "",
+}
+_STAGE_DEFAULTS: dict[str, Any] = {
+    "AutoDeploy": False,
+    "DefaultRouteSettings": {},
+    "Description": "",
+    "RouteSettings": {},
+    "StageVariables": {},
+}
+_INTEGRATION_DEFAULTS: dict[str, Any] = {
+    "ContentHandlingStrategy": "",
+    "CredentialsArn": "",
+    "Description": "",
+    "IntegrationMethod": "",
+    "PassthroughBehavior": "WHEN_NO_MATCH",
+    "PayloadFormatVersion": "1.0",
+    "RequestParameters": {},
+    "RequestTemplates": {},
+    "TemplateSelectionExpression": "",
+    "TimeoutInMillis": 30000,
+}
+_ROUTE_DEFAULTS: dict[str, Any] = {
+    "ApiKeyRequired": False,
+    "AuthorizationScopes": [],
+    "AuthorizationType": "NONE",
+    "AuthorizerId": "",
+    "ModelSelectionExpression": "",
+    "OperationName": "",
+    "RequestModels": {},
+    "RequestParameters": {},
+    "RouteResponseSelectionExpression": "",
+    "Target": "",
+}
+
+
+class Api:
+    schema = Schema(
+        properties=Record(
+            {
+                "ApiKeySelectionExpression": TEXT,
+                "CorsConfiguration": Record(
+                    {
+                        "AllowCredentials": FLAG,
+                        "AllowHeaders": TEXTS,
+                        "AllowMethods": TEXTS,
+                        "AllowOrigins": TEXTS,
+                        "ExposeHeaders": TEXTS,
+                        "MaxAge": Whole(-1, 86400),
+                    }
+                ),
+                "Description": TEXT,
+                "DisableExecuteApiEndpoint": FLAG,
+                "DisableSchemaValidation": FLAG,
+                "Name": TEXT,
+                "ProtocolType": Text(("HTTP", "WEBSOCKET")),
+                "RouteSelectionExpression": TEXT,
+                "Version": TEXT,
+            },
+            required=("Name", "ProtocolType"),
+            elsewhere=frozenset(
+                {
+                    "BasePath",
+                    "Body",
+                    "BodyS3Location",
+                    "CredentialsArn",
+                    "FailOnWarnings",
+                    "IpAddressType",
+                    "RouteKey",
+                    "Target",
+                }
+            ),
+        ),
+        create_only=frozenset({"ProtocolType"}),
+        attributes=frozenset({"ApiEndpoint", "ApiId", "ExecuteApiArn"}),
+        tags=TagForm.MAP,
+    )
+
+    async def create(self, context: Context, model: Model) -> Attributes:
+        created = await context.call_tagged(_SERVICE, "CreateApi", TagForm.MAP, model.tags, **model.properties)
+        context.initiated(created["ApiId"])
+        return self._attributes(context, created)
+
+    async def update(self, context: Context, before: Model, after: Model) -> Attributes:
+        identity = context.physical_id
+        changes = _changes(before.properties, after.properties, _API_DEFAULTS)
+        if "CorsConfiguration" in before.properties and "CorsConfiguration" not in after.properties:
+            await context.call_if_there(_SERVICE, "DeleteCorsConfiguration", ApiId=identity)
+        if changes:
+            await context.call(_SERVICE, "UpdateApi", ApiId=identity, **changes)
+        if before.tags != after.tags:
+            arn = f"arn:aws:apigateway:{context.region.name}::/apis/{identity}"
+            await _retag(context, arn, before, after)
+        return self._attributes(context, await context.call(_SERVICE, "GetApi", ApiId=identity))
+
+    async def delete(self, context: Context, model: Model) -> None:
+        await context.call_if_there(_SERVICE, "DeleteApi", ApiId=context.physical_id)
+
+    def _attributes(self, context: Context, api: dict[str, Any]) -> Attributes:
+        identity = context.physical_id
+        return {
+            "ApiEndpoint": api["ApiEndpoint"],
+            "ApiId": identity,
+            "ExecuteApiArn": context.region.arn("execute-api", identity),
+        }
+
+
+class Stage:
+    schema = Schema(
+        properties=Record(
+            {
+                "AccessLogSettings": Record({"DestinationArn": TEXT, "Format": TEXT}),
+                "ApiId": TEXT,
+                "AutoDeploy": FLAG,
+                "DefaultRouteSettings": _ROUTE_SETTINGS,
+                "Description": TEXT,
+                "RouteSettings": MapOf(_ROUTE_SETTINGS),
+                "StageName": TEXT,
+                "StageVariables": TEXT_MAP,
+            },
+            required=("ApiId", "StageName"),
+            elsewhere=frozenset({"AccessPolicyId", "ClientCertificateId", "DeploymentId"}),
+        ),
+        create_only=frozenset({"ApiId", "StageName"}),
+        tags=TagForm.MAP,
+    )
+
+    async def create(self, context: Context, model: Model) -> Attributes:
+        properties = model.properties
+        name: str = properties["StageName"]
+        if await context.call_if_there(_SERVICE, "GetStage", ApiId=properties["ApiId"], StageName=name) is not None:
+            raise AlreadyExistsError(name)
+        await context.call_tagged(_SERVICE, "CreateStage", TagForm.MAP, model.tags, **properties)
+        context.initiated(name)
+        return {}
+
+    async def update(self, context: Context, before: Model, after: Model) -> Attributes:
+        api, name = after.properties["ApiId"], context.physical_id
+        changes = _changes(before.properties, after.properties, _STAGE_DEFAULTS)
+        if "AccessLogSettings" in before.properties and "AccessLogSettings" not in after.properties:
+            await context.call_if_there(_SERVICE, "DeleteAccessLogSettings", ApiId=api, StageName=name)
+        if changes:
+            await context.call(_SERVICE, "UpdateStage", ApiId=api, StageName=name, **changes)
+        if before.tags != after.tags:
+            arn = f"arn:aws:apigateway:{context.region.name}::/apis/{api}/stages/{name}"
+            await _retag(context, arn, before, after)
+        return {}
+
+    async def delete(self, context: Context, model: Model) -> None:
+        await context.call_if_there(
+            _SERVICE, "DeleteStage", ApiId=model.properties["ApiId"], StageName=context.physical_id
+        )
+
+
+class Integration:
+    schema = Schema(
+        properties=Record(
+            {
+                "ApiId": TEXT,
+                "ConnectionType": Text(("INTERNET",)),
+                "ContentHandlingStrategy": TEXT,
+                "CredentialsArn": TEXT,
+                "Description": TEXT,
+                "IntegrationMethod": TEXT,
+                "IntegrationSubtype": TEXT,
+                "IntegrationType": Text(("AWS", "AWS_PROXY", "HTTP", "HTTP_PROXY", "MOCK")),
+                "IntegrationUri": TEXT,
+                "PassthroughBehavior": TEXT,
+                "PayloadFormatVersion": TEXT,
+                "RequestParameters": TEXT_MAP,
+                "RequestTemplates": TEXT_MAP,
+                "TemplateSelectionExpression": TEXT,
+                "TimeoutInMillis": Whole(50, 30000),
+            },
+            required=("ApiId", "IntegrationType"),
+            elsewhere=frozenset({"ConnectionId", "ResponseParameters", "TlsConfig"}),
+        ),
+        create_only=frozenset({"ApiId"}),
+        attributes=frozenset({"IntegrationId"}),
+    )
+
+    async def create(self, context: Context, model: Model) -> Attributes:
+        created = await context.call(_SERVICE, "CreateIntegration", **model.properties)
+        context.initiated(created["IntegrationId"])
+        return {"IntegrationId": context.physical_id}
+
+    async def update(self, context: Context, before: Model, after: Model) -> Attributes:
+        changes = _changes(before.properties, after.properties, _INTEGRATION_DEFAULTS)
+        if changes:
+            await context.call(
+                _SERVICE,
+                "UpdateIntegration",
+                ApiId=after.properties["ApiId"],
+                IntegrationId=context.physical_id,
+                **changes,
+            )
+        return {"IntegrationId": context.physical_id}
+
+    async def delete(self, context: Context, model: Model) -> None:
+        await context.call_if_there(
+            _SERVICE, "DeleteIntegration", ApiId=model.properties["ApiId"], IntegrationId=context.physical_id
+        )
+
+
+class Route:
+    schema = Schema(
+        properties=Record(
+            {
+                "ApiId": TEXT,
+                "ApiKeyRequired": FLAG,
+                "AuthorizationScopes": TEXTS,
+                "AuthorizationType": Text(("NONE", "AWS_IAM", "CUSTOM", "JWT")),
+                "AuthorizerId": TEXT,
+                "ModelSelectionExpression": TEXT,
+                "OperationName": TEXT,
+                "RequestModels": TEXT_MAP,
+                "RequestParameters": MapOf(Record({"Required": FLAG}, required=("Required",))),
+                "RouteKey": TEXT,
+                "RouteResponseSelectionExpression": TEXT,
+                "Target": TEXT,
+            },
+            required=("ApiId", "RouteKey"),
+        ),
+        create_only=frozenset({"ApiId"}),
+        attributes=frozenset({"RouteId"}),
+    )
+
+    async def create(self, context: Context, model: Model) -> Attributes:
+        created = await context.call(_SERVICE, "CreateRoute", **model.properties)
+        context.initiated(created["RouteId"])
+        return {"RouteId": context.physical_id}
+
+    async def update(self, context: Context, before: Model, after: Model) -> Attributes:
+        changes = _changes(before.properties, after.properties, _ROUTE_DEFAULTS)
+        if changes:
+            await context.call(
+                _SERVICE, "UpdateRoute", ApiId=after.properties["ApiId"], RouteId=context.physical_id, **changes
+            )
+        return {"RouteId": context.physical_id}
+
+    async def delete(self, context: Context, model: Model) -> None:
+        await context.call_if_there(
+            _SERVICE, "DeleteRoute", ApiId=model.properties["ApiId"], RouteId=context.physical_id
+        )
+
+
+def _changes(before: Properties, after: Properties, defaults: dict[str, Any]) -> dict[str, Any]:
+    """What an Update call must carry: new values, and the defaults of what is no longer set."""
+    changes = {name: value for name, value in after.items() if before.get(name) != value}
+    return changes | {name: defaults[name] for name in before if name in defaults and name not in after}
+
+
+async def _retag(context: Context, arn: str, before: Model, after: Model) -> None:
+    if removed := removed_keys(before, after):
+        await context.call(_SERVICE, "UntagResource", ResourceArn=arn, TagKeys=removed)
+    await context.call_tagged(_SERVICE, "TagResource", TagForm.MAP, after.tags, ResourceArn=arn)

@@ -1,0 +1,134 @@
+"""AWS::SQS::Queue and AWS::SQS::QueuePolicy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from treadle_local.cloudformation.errors import AlreadyExistsError
+from treadle_local.cloudformation.evaluation import scalar_text
+from treadle_local.cloudformation.properties import DOCUMENT, FLAG, TEXT, TEXTS, Record, Whole, json_text
+from treadle_local.cloudformation.providers.base import (
+    Attributes,
+    Context,
+    Model,
+    Properties,
+    Schema,
+    TagForm,
+    removed_keys,
+)
+
+# What a removed property goes back to. Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+_DEFAULTS = {
+    "ContentBasedDeduplication": "false",
+    "DeduplicationScope": "queue",
+    "DelaySeconds": "0",
+    "FifoThroughputLimit": "perQueue",
+    "KmsDataKeyReusePeriodSeconds": "300",
+    "KmsMasterKeyId": "",
+    "MaximumMessageSize": "1048576",
+    "MessageRetentionPeriod": "345600",
+    "ReceiveMessageWaitTimeSeconds": "0",
+    "RedriveAllowPolicy": "",
+    "RedrivePolicy": "",
+    "SqsManagedSseEnabled": "true",
+    "VisibilityTimeout": "30",
+}
+
+
+class Queue:
+    schema = Schema(
+        properties=Record(
+            {
+                "ContentBasedDeduplication": FLAG,
+                "DeduplicationScope": TEXT,
+                "DelaySeconds": Whole(0, 900),
+                "FifoQueue": FLAG,
+                "FifoThroughputLimit": TEXT,
+                "KmsDataKeyReusePeriodSeconds": Whole(60, 86400),
+                "KmsMasterKeyId": TEXT,
+                "MaximumMessageSize": Whole(1024, 1048576),
+                "MessageRetentionPeriod": Whole(60, 1209600),
+                "QueueName": TEXT,
+                "ReceiveMessageWaitTimeSeconds": Whole(0, 20),
+                "RedriveAllowPolicy": DOCUMENT,
+                "RedrivePolicy": DOCUMENT,
+                "SqsManagedSseEnabled": FLAG,
+                "VisibilityTimeout": Whole(0, 43200),
+            }
+        ),
+        create_only=frozenset({"FifoQueue", "QueueName"}),
+        attributes=frozenset({"Arn", "QueueName", "QueueUrl"}),
+        name_property="QueueName",
+        tags=TagForm.PAIRS,
+    )
+
+    async def create(self, context: Context, model: Model) -> Attributes:
+        properties = model.properties
+        fifo = properties.get("FifoQueue", False)
+        name = properties.get("QueueName") or context.generated_name(80, ".fifo" if fifo else "")
+        if await context.call_if_there("sqs", "GetQueueUrl", QueueName=name) is not None:
+            raise AlreadyExistsError(name)
+        attributes = _attributes(properties) | ({"FifoQueue": "true"} if fifo else {})
+        created = await context.call_tagged(
+            "sqs", "CreateQueue", TagForm.MAP, model.tags, member="tags", QueueName=name, Attributes=attributes
+        )
+        context.initiated(created["QueueUrl"])
+        return self._named(context, name)
+
+    async def update(self, context: Context, before: Model, after: Model) -> Attributes:
+        url = context.physical_id
+        old, new = _attributes(before.properties), _attributes(after.properties)
+        changes = {name: text for name, text in new.items() if old.get(name) != text}
+        changes |= {name: _DEFAULTS[name] for name in old if name not in new}
+        if changes:
+            await context.call("sqs", "SetQueueAttributes", QueueUrl=url, Attributes=changes)
+        if before.tags != after.tags:
+            if removed := removed_keys(before, after):
+                await context.call("sqs", "UntagQueue", QueueUrl=url, TagKeys=removed)
+            await context.call_tagged("sqs", "TagQueue", TagForm.MAP, after.tags, QueueUrl=url)
+        return self._named(context, url.rsplit("/", 1)[-1])
+
+    async def delete(self, context: Context, model: Model) -> None:
+        await context.call_if_there("sqs", "DeleteQueue", QueueUrl=context.physical_id)
+
+    def _named(self, context: Context, name: str) -> Attributes:
+        return {"Arn": context.region.arn("sqs", name), "QueueName": name, "QueueUrl": context.physical_id}
+
+
+class QueuePolicy:
+    schema = Schema(
+        properties=Record({"PolicyDocument": DOCUMENT, "Queues": TEXTS}, required=("PolicyDocument", "Queues")),
+        attributes=frozenset({"Id"}),
+    )
+
+    async def create(self, context: Context, model: Model) -> Attributes:
+        context.initiated(context.generated_name(255))
+        await self._set(context, model.properties)
+        return {"Id": context.physical_id}
+
+    async def update(self, context: Context, before: Model, after: Model) -> Attributes:
+        await self._set(context, after.properties)
+        left = [queue for queue in before.properties["Queues"] if queue not in after.properties["Queues"]]
+        await self._unset(context, left)
+        return {"Id": context.physical_id}
+
+    async def delete(self, context: Context, model: Model) -> None:
+        await self._unset(context, model.properties["Queues"])
+
+    async def _set(self, context: Context, properties: Properties) -> None:
+        policy = json_text(properties["PolicyDocument"])
+        for queue in properties["Queues"]:
+            await context.call("sqs", "SetQueueAttributes", QueueUrl=queue, Attributes={"Policy": policy})
+
+    async def _unset(self, context: Context, queues: list[str]) -> None:
+        for queue in queues:
+            await context.call_if_there("sqs", "SetQueueAttributes", QueueUrl=queue, Attributes={"Policy": ""})
+
+
+def _attributes(properties: Properties) -> dict[str, str]:
+    """The queue's attributes as SQS takes them: all as text."""
+    return {name: _attribute(properties[name]) for name in _DEFAULTS if name in properties}
+
+
+def _attribute(value: Any) -> str:
+    return scalar_text(value) if isinstance(value, bool | int) else json_text(value)

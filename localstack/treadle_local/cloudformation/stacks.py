@@ -1,0 +1,68 @@
+"""A stack: what it was asked to be, what it has become, and all that happened on the way."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from treadle_local.cloudformation.deployment import Deployment
+from treadle_local.cloudformation.events import STACK_TYPE, StackEvent
+from treadle_local.cloudformation.resources import StackResource
+from treadle_local.cloudformation.undo import Undo
+
+# States in which UpdateStack is possible.
+UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
+# States in which DeleteStack has to wait for nothing.
+SETTLED_SUFFIXES = ("_COMPLETE", "_FAILED")
+
+
+@dataclass(slots=True, eq=False)
+class Stack:
+    """One stack. `deployment` is what it was last asked to be and is; times are seconds since the epoch."""
+
+    name: str
+    id: str
+    deployment: Deployment
+    created_at: float
+    capabilities: tuple[str, ...] = ()
+    termination_protection: bool = False
+    disable_rollback: bool = False
+    status: str = "CREATE_IN_PROGRESS"
+    status_reason: str | None = None
+    updated_at: float | None = None
+    deleted_at: float | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict[str, str])
+    resources: dict[str, StackResource] = field(default_factory=dict[str, StackResource])
+    events: list[StackEvent] = field(default_factory=list[StackEvent])
+    unfinished: tuple[Undo, ...] = ()
+    stopping: bool = False
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.status == "DELETE_COMPLETE"
+
+    @property
+    def in_progress(self) -> bool:
+        return self.status.endswith("_IN_PROGRESS")
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the stack is what it was last asked to be."""
+        return self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+
+    @property
+    def failures(self) -> tuple[StackEvent, ...]:
+        """The failed resources of the last operation, the cause first."""
+        last: list[StackEvent] = []
+        for event in reversed(self.events):
+            if event.is_failure and not event.is_of_stack:
+                last.append(event)
+            if event.type == STACK_TYPE and event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
+                break
+        return tuple(reversed(last))
+
+
+def stack_resource_name(name: str) -> str:
+    """The last part of a new stack's ARN."""
+    return f"stack/{name}/{uuid.uuid4()}"

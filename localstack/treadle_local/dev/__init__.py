@@ -1,0 +1,1 @@
+"""`treadle dev`: a project compiled, replayed in the emulator, watched and reloaded."""

@@ -1,0 +1,126 @@
+"""What `treadle dev` has to tell, as values; the CLI decides how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from treadle_infra.app.findings import Finding
+
+Level = Literal["debug", "info", "warn", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Something that takes a while has begun."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is wrong with the project. `kept_running` is set when an earlier version goes on in spite of it."""
+
+    findings: tuple[Finding, ...]
+    kept_running: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceFailed:
+    """A resource that CloudFormation could not make, with the step it came from."""
+
+    logical_id: str
+    resource_type: str
+    reason: str
+    step: str | None
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Everything is deployed and every queue is polled."""
+
+    http_url: str
+    ws_url: str
+    aws_url: str
+    clock: str
+    seconds: float
+    routes: tuple[tuple[str, str], ...]
+    """(route key, step) pairs"""
+    subscriptions: tuple[tuple[str, str], ...]
+    """(topic, step) pairs"""
+    curl: str | None = None
+    """A command that calls the first route."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """The project was compiled and deployed anew; `steps` are those that changed."""
+
+    steps: tuple[str, ...]
+    removed: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """An HTTP request was answered. `step` and `trace_id` are None where no step was reached."""
+
+    method: str
+    path: str
+    status: int
+    duration_ms: float
+    step: str | None
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A step has worked on a message, by its invocation record."""
+
+    step: str
+    record: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A step's logger was called."""
+
+    step: str
+    level: Level
+    message: str
+    trace_id: str | None
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A step wrote a line to its standard output or error."""
+
+    step: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A call was refused because the step's role does not allow it."""
+
+    step: str
+    action: str
+    resource: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something failed outside a handler and will be tried again, or was dead-lettered or given up: `text` says which."""
+
+    step: str | None
+    text: str
+
+
+Happening = (
+    Progress | Found | ResourceFailed | Ready | Reloaded | Requested | Handled | Logged | Printed | Denied | Trouble
+)
+Tell = Callable[[Happening], None]

@@ -1,0 +1,264 @@
+"""One run of `treadle dev`: compile, replay, ready, then watch and reload until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar, cast
+
+from treadle_infra.compile import Compilation, compile_project
+from treadle_infra.interpreters import find_interpreter
+from treadle_infra.options import usual_options
+from treadle_infra.project_folder import prepare_folder, write_whole
+from treadle_infra.synth.assembly import Assembly, write_assembly
+from treadle_local.aws.moto_bridge import Moto
+from treadle_local.aws.service import Region
+from treadle_local.clock import Clock, ManualClock, RealClock
+from treadle_local.dev.happenings import Found, Progress, Ready, Reloaded, Tell
+from treadle_local.dev.replay import Replayable, load, replay
+from treadle_local.dev.sample import sample_curl
+from treadle_local.dev.translate import Translator
+from treadle_local.dev.watch import changes
+from treadle_local.emulator import Emulator
+from treadle_local.functions.runtime_client import runtime_folder
+from treadle_local.gateway import event
+from treadle_local.http.messages import Request, Response
+from treadle_local.http.server import Listener, listen
+
+STAGE = "dev"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DevOptions:
+    """How to run. Ports may be 0: a free one is picked."""
+
+    project: Path
+    http_port: int = 3000
+    aws_port: int = 4566
+    host: str = "127.0.0.1"
+    clock: Literal["real", "manual"] = "real"
+    once: bool = False
+    watch: bool = True
+
+
+async def run_dev(options: DevOptions, tell: Tell, stop: asyncio.Event) -> int:
+    """Runs until `stop` is set; returns the exit code. Raises TreadleError for what keeps it from starting at all."""
+    session = _Session(options, tell)
+    try:
+        await session.start()
+        if options.once:
+            return session.once_exit_code
+        await session.serve(stop)
+        return 0
+    finally:
+        await session.close()
+
+
+class _Session:
+    def __init__(self, options: DevOptions, tell: Tell) -> None:
+        self._options = options
+        self._tell = tell
+        self._started = time.perf_counter()
+        self._folder = prepare_folder(options.project)
+        self._clock: Clock = ManualClock() if options.clock == "manual" else RealClock()
+        self._region = Region()
+        self._moto = Moto(self._region)
+        self._translator = Translator(tell)
+        self._compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile")
+        self._emulator: Emulator | None = None
+        self._listener: Listener | None = None
+        self._api_id: str | None = None
+        self._ready = False
+        self._current: Compilation | None = None
+        self.once_exit_code = 0
+
+    # start
+
+    async def start(self) -> None:
+        self._listener = await listen(self._answer, self._options.host, self._options.http_port)
+        interpreter = await self._compile_thread(find_interpreter)
+        runtime = await self._compile_thread(
+            lambda: runtime_folder(interpreter, lambda text: self._tell(Progress(text)))
+        )
+        self._emulator = Emulator(
+            moto=self._moto,
+            region=self._region,
+            clock=self._clock,
+            watcher=self._translator.watcher(),
+            interpreter=interpreter,
+            runtime_folder=lambda: runtime,
+            code_cache=self._folder / "cache" / "code",
+        )
+        await self._emulator.start(self._options.host, self._options.aws_port)
+        compilation = await self._compile()
+        if compilation.findings:
+            self._tell(Found(compilation.findings))
+            self.once_exit_code = 1
+        await self._moto.ready()
+        deployed = await self._deploy(compilation)
+        if not deployed:
+            self.once_exit_code = 1
+            return
+        self._announce(compilation)
+
+    def _announce(self, compilation: Compilation) -> None:
+        emulator, listener = self._running()
+        assembly = self._assembly()
+        self._ready = True
+        http_url = f"http://{self._options.host}:{listener.port}"
+        ready = Ready(
+            http_url=http_url,
+            ws_url=f"ws://{self._options.host}:{listener.port}",
+            aws_url=emulator.endpoint_url(),
+            clock=self._clock.kind,
+            seconds=time.perf_counter() - self._started,
+            routes=assembly.routes,
+            subscriptions=assembly.subscriptions,
+            curl=sample_curl(compilation.app, self._options.project, http_url),
+        )
+        details = {
+            "pid": os.getpid(),
+            "http": ready.http_url,
+            "ws": ready.ws_url,
+            "aws": ready.aws_url,
+            "clock": ready.clock,
+        }
+        write_whole(self._folder / "dev.json", json.dumps(details))
+        self._tell(ready)
+
+    # serving
+
+    def _answer(self, request: Request) -> Response | Awaitable[Response]:
+        if request.path.startswith("/__treadle/"):
+            return self._internal(request)
+        if not self._ready or self._emulator is None:
+            return event.UNAVAILABLE
+        if self._api_id is None:
+            return event.NOT_FOUND
+        return self._emulator.apis.answer(request, self._api_id, "$default", request.path)
+
+    def _internal(self, request: Request) -> Response:
+        if request.path != "/__treadle/health":
+            return event.NOT_FOUND
+        body = json.dumps({"status": "ready" if self._ready else "starting"}).encode()
+        return Response(200 if self._ready else 503, body, (("content-type", "application/json"),))
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Reloads on changes until told to stop."""
+        if not self._options.watch:
+            await stop.wait()
+            return
+        async for _ in changes(self._options.project, stop):
+            await self._reload()
+
+    async def _reload(self) -> None:
+        started = time.perf_counter()
+        compilation = await self._compile()
+        before = self._current
+        # a step that runs and is broken now keeps running as it was, its queue and its messages too
+        broken = {
+            finding.where.path for finding in compilation.findings if finding.severity == "error" and finding.where
+        }
+        running = {step.path for step in before.app.steps} if before is not None else set[str]()
+        kept = bool(broken & running)
+        if compilation.findings and (before is None or compilation.findings != before.findings):
+            self._tell(Found(compilation.findings, kept_running=kept))
+        if kept:
+            return
+        if before is not None and _same(before.assembly, compilation.assembly):
+            self._current = compilation
+            return
+        if not await self._deploy(compilation):
+            return
+        if not self._ready:
+            self._announce(compilation)
+            return
+        changed, removed = _difference(before, compilation)
+        self._tell(Reloaded(changed, removed, time.perf_counter() - started))
+
+    # compile and deploy
+
+    async def _compile(self) -> Compilation:
+        project = self._options.project
+        return await self._compile_thread(lambda: compile_project(project, STAGE, usual_options(project)))
+
+    async def _compile_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._compiler, work)
+
+    async def _deploy(self, compilation: Compilation) -> bool:
+        """True when the stack is what the compilation says; otherwise the failure has been told."""
+        emulator, _ = self._running()
+        if compilation.assembly is None:
+            return await self._deploy_nothing(compilation)
+        wanted = compilation.assembly
+        await self._compile_thread(lambda: write_assembly(wanted, self._folder / "assembly" / STAGE))
+        assembly = self._assembly()
+        self._translator.steps = assembly.steps
+        self._translator.origins = assembly.origins
+        stack = await replay(emulator, assembly)
+        if stack is not None and not stack.succeeded:
+            return False
+        if stack is not None:
+            self._api_id = stack.outputs.get("HttpApiId")
+        self._current = compilation
+        return True
+
+    async def _deploy_nothing(self, compilation: Compilation) -> bool:
+        """A project without a step: what ran before is removed."""
+        emulator, _ = self._running()
+        if self._current is not None and self._current.assembly is not None:
+            await emulator.cloudformation.remove(self._current.assembly.stack_name)
+        self._api_id = None
+        self._current = compilation
+        return True
+
+    def _assembly(self) -> Replayable:
+        return load(self._folder / "assembly" / STAGE)
+
+    def _running(self) -> tuple[Emulator, Listener]:
+        assert self._emulator is not None  # noqa: S101 - start() made both
+        assert self._listener is not None  # noqa: S101
+        return self._emulator, self._listener
+
+    async def close(self) -> None:
+        if self._listener is not None:
+            await self._listener.close()
+        if self._emulator is not None:
+            await self._emulator.close()
+        else:
+            self._moto.close()
+        self._compiler.shutdown(wait=True, cancel_futures=True)
+        with contextlib.suppress(OSError):
+            if json.loads((self._folder / "dev.json").read_text()).get("pid") == os.getpid():
+                (self._folder / "dev.json").unlink()
+
+
+def _same(before: Assembly | None, after: Assembly | None) -> bool:
+    """Whether two assemblies deploy the same."""
+    if before is None or after is None:
+        return before is after
+    return before.manifest == after.manifest and before.templates == after.templates
+
+
+def _difference(before: Compilation | None, after: Compilation) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The steps whose code or configuration is new, and those that are gone."""
+    old = _fingerprints(before) if before is not None else {}
+    new = _fingerprints(after)
+    changed = tuple(name for name, fingerprint in new.items() if old.get(name) != fingerprint)
+    return changed, tuple(name for name in old if name not in new)
+
+
+def _fingerprints(compilation: Compilation) -> dict[str, object]:
+    if compilation.assembly is None:
+        return {}
+    entries = cast("Sequence[Mapping[str, object]]", compilation.assembly.manifest["steps"])
+    return {str(entry["step"]): {**entry, "source": None} for entry in entries}

@@ -1,0 +1,243 @@
+"""TransactWriteItems and TransactGetItems: all operations or none, and at most once for each client token."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from treadle_local.aws.errors import AwsError
+from treadle_local.aws.service import Params, Result
+from treadle_local.clock import Clock
+from treadle_local.dynamodb.batches import FindTable
+from treadle_local.dynamodb.capacity import Detail, Usage, read_units, total_by_table, write_usage
+from treadle_local.dynamodb.errors import broken_constraint, invalid
+from treadle_local.dynamodb.expressions import Expressions, expressions_of
+from treadle_local.dynamodb.ordered import Key
+from treadle_local.dynamodb.parameters import capacity_detail, listing, mapping, member, table_name
+from treadle_local.dynamodb.reads import projected
+from treadle_local.dynamodb.table import Table
+from treadle_local.dynamodb.values import Item, checked_item
+from treadle_local.dynamodb.writes import (
+    Plan,
+    Write,
+    key_of,
+    plan,
+    prepare_check,
+    prepare_delete,
+    prepare_put,
+    prepare_update,
+)
+
+# Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+MAXIMUM_ITEMS = 100
+MAXIMUM_BYTES = 4 * 1024 * 1024
+TOKEN_SECONDS = 600
+MAXIMUM_TOKEN_LENGTH = 36
+
+_PREPARE: Mapping[str, Callable[[Params], Write]] = {
+    "ConditionCheck": prepare_check,
+    "Put": prepare_put,
+    "Update": prepare_update,
+    "Delete": prepare_delete,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A transaction that was done under a token."""
+
+    fingerprint: bytes
+    until: float
+    reads: tuple[Usage, ...]  # what a repeated call is charged
+
+
+class Transactions:
+    """Does transactions and remembers the tokens of those done for ten minutes."""
+
+    def __init__(self, clock: Clock, find_table: FindTable) -> None:
+        self._clock = clock
+        self._find_table = find_table
+        self._done: OrderedDict[str, _Done] = OrderedDict()
+
+    def write(self, params: Params) -> Result:
+        """The answer to TransactWriteItems.
+
+        Raises: TransactionCanceledException with a reason for each item, IdempotentParameterMismatchException.
+        """
+        detail = capacity_detail(params)
+        entries = listing(params, "TransactItems", minimum=1, maximum=MAXIMUM_ITEMS)
+        token = _token(params)
+        fingerprint = _fingerprint(entries) if token else b""
+        if token:
+            done = self._remembered(token)
+            if done is not None:
+                return _repeated(detail, done, fingerprint)
+        writes = [_prepared(entry) for entry in entries]
+        tables = [self._find_table(write.table_name) for write in writes]
+        plans = _planned(writes, tables)
+        for write_plan in plans:
+            write_plan.apply()
+        if token:
+            reads = [
+                Usage(write.table_name, "Read", read_units(_size(write_plan), consistent=True) * 2)
+                for write, write_plan in zip(writes, plans, strict=True)
+            ]
+            until = self._clock.now() + TOKEN_SECONDS
+            self._done[token] = _Done(fingerprint, until, tuple(total_by_table(reads)))
+        usages = [
+            write_usage(write.table_name, write_plan.table, write_plan.old, write_plan.new).doubled()
+            for write, write_plan in zip(writes, plans, strict=True)
+        ]
+        return _with_capacity({}, detail, usages)
+
+    def get(self, params: Params) -> Result:
+        """The answer to TransactGetItems."""
+        detail = capacity_detail(params)
+        entries = listing(params, "TransactItems", minimum=1, maximum=MAXIMUM_ITEMS)
+        reads = [_prepared_read(entry) for entry in entries]
+        tables = [self._find_table(name) for name, _, _ in reads]
+        keys: list[Key] = []
+        reasons: list[AwsError | None] = []
+        for (_, key_item, _), table in zip(reads, tables, strict=True):
+            try:
+                keys.append(table.schema.exact_key(key_item))
+                reasons.append(None)
+            except AwsError as error:
+                reasons.append(error)
+        if any(reasons):
+            raise _cancelled(reasons)
+        if len({(id(table), key) for table, key in zip(tables, keys, strict=True)}) != len(keys):
+            raise _repeated_item()
+        records = [table.records.get(key) for table, key in zip(tables, keys, strict=True)]
+        if sum(record.size for record in records if record is not None) > MAXIMUM_BYTES:
+            raise _too_large()
+        responses = [
+            {} if record is None else {"Item": projected(record.item, expressions.projection)}
+            for (_, _, expressions), record in zip(reads, records, strict=True)
+        ]
+        usages = [
+            Usage(name, "Read", read_units(record.size if record is not None else 0, consistent=True) * 2)
+            for (name, _, _), record in zip(reads, records, strict=True)
+        ]
+        return _with_capacity({"Responses": responses}, detail, usages)
+
+    def _remembered(self, token: str) -> _Done | None:
+        now = self._clock.now()
+        while self._done and next(iter(self._done.values())).until <= now:
+            self._done.popitem(last=False)
+        return self._done.get(token)
+
+
+def _token(params: Params) -> str | None:
+    token = params.get("ClientRequestToken")
+    if token is None:
+        return None
+    if not isinstance(token, str) or not 1 <= len(token) <= MAXIMUM_TOKEN_LENGTH:
+        raise broken_constraint(
+            token, "clientRequestToken", f"Member must have length less than or equal to {MAXIMUM_TOKEN_LENGTH}"
+        )
+    return token
+
+
+def _fingerprint(entries: Sequence[Mapping[str, Any]]) -> bytes:
+    return hashlib.blake2b(json.dumps(entries, sort_keys=True).encode(), digest_size=16).digest()
+
+
+def _repeated(detail: Detail, done: _Done, fingerprint: bytes) -> Result:
+    if done.fingerprint != fingerprint:
+        raise AwsError(
+            "IdempotentParameterMismatchException",
+            "The specified idempotent token was already used with different request parameters",
+        )
+    return _with_capacity({}, detail, done.reads)
+
+
+def _prepared(entry: Mapping[str, Any]) -> Write:
+    kinds = [kind for kind in _PREPARE if entry.get(kind) is not None]
+    if len(kinds) != 1:
+        raise invalid("TransactItems can only contain one of Check, Put, Update or Delete")
+    body = mapping(entry, kinds[0])
+    if kinds[0] == "Update":
+        member(body, "UpdateExpression")
+    return _PREPARE[kinds[0]](body)
+
+
+def _prepared_read(entry: Mapping[str, Any]) -> tuple[str, Item, Expressions]:
+    body = mapping(entry, "Get")
+    expressions = expressions_of(body, ("ProjectionExpression",))
+    return table_name(body), checked_item(mapping(body, "Key")), expressions
+
+
+def _planned(writes: Sequence[Write], tables: Sequence[Table]) -> list[Plan]:
+    """The plans of all writes, each against the tables as they are now.
+
+    Raises: TransactionCanceledException, ValidationException for two operations on one item.
+    """
+    _check_distinct(writes, tables)
+    plans: list[Plan] = []
+    reasons: list[AwsError | None] = []
+    for write, table in zip(writes, tables, strict=True):
+        try:
+            plans.append(plan(write, table))
+            reasons.append(None)
+        except AwsError as error:
+            reasons.append(error)
+    if any(reasons):
+        raise _cancelled(reasons)
+    if sum(map(_size, plans)) > MAXIMUM_BYTES:
+        raise _too_large()
+    return plans
+
+
+def _check_distinct(writes: Sequence[Write], tables: Sequence[Table]) -> None:
+    places: list[tuple[int, Key]] = []
+    for write, table in zip(writes, tables, strict=True):
+        # A key that does not fit its table is told as that item's reason when the write is planned.
+        with suppress(AwsError):
+            places.append((id(table), key_of(write, table)))
+    if len(set(places)) != len(places):
+        raise _repeated_item()
+
+
+def _size(write_plan: Plan) -> int:
+    return max(record.size if record is not None else 0 for record in (write_plan.old, write_plan.new))
+
+
+def _cancelled(reasons: Sequence[AwsError | None]) -> AwsError:
+    """The refusal of the whole, with what was wrong with each item.
+
+    Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    """
+    shapes = [_reason(error) for error in reasons]
+    codes = ", ".join(shape["Code"] for shape in shapes)
+    return AwsError(
+        "TransactionCanceledException",
+        f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]",
+        fields={"CancellationReasons": shapes},
+    )
+
+
+def _reason(error: AwsError | None) -> dict[str, Any]:
+    if error is None:
+        return {"Code": "None"}
+    code = "ConditionalCheckFailed" if error.code == "ConditionalCheckFailedException" else "ValidationError"
+    return {"Code": code, "Message": error.message, **error.fields}
+
+
+def _repeated_item() -> AwsError:
+    return invalid("Transaction request cannot include multiple operations on one item")
+
+
+def _too_large() -> AwsError:
+    return invalid("Collection of items in the transaction exceeds the maximum size of 4 MB")
+
+
+def _with_capacity(result: Result, detail: Detail, usages: Sequence[Usage]) -> Result:
+    if detail != "NONE":
+        result["ConsumedCapacity"] = [usage.shape(detail, transactional=True) for usage in total_by_table(usages)]
+    return result

@@ -1,0 +1,230 @@
+"""The emulator put together: one AWS endpoint, its services, the functions and the queue pollers behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from treadle_infra.interpreters import Interpreter
+from treadle_local.aws.authorization.policy import resource_policy_allows
+from treadle_local.aws.endpoint import Endpoint
+from treadle_local.aws.errors import AwsError
+from treadle_local.aws.identity import Denial, Identity
+from treadle_local.aws.moto_bridge import Moto
+from treadle_local.aws.service import ROOT, Params, Region, Result, Target
+from treadle_local.aws.services import Services
+from treadle_local.aws.sts import Sts
+from treadle_local.clock import Clock, ManualClock
+from treadle_local.cloudformation.events import StackEvent
+from treadle_local.cloudformation.service import CloudFormation
+from treadle_local.dynamodb.service import DynamoDbItems
+from treadle_local.functions.logs import LogBuffer, LogLine
+from treadle_local.functions.model import FunctionVersion, InvokeOutcome, InvokeRequest
+from treadle_local.functions.pollers import Batch, Pollers
+from treadle_local.functions.runtime import Runtime, SessionCredentials
+from treadle_local.functions.service import LambdaService
+from treadle_local.gateway.http_api import INVOCATION_PATH, Exchange, HttpApis
+from treadle_local.http.messages import Request, Response
+from treadle_local.http.server import Listener, listen
+from treadle_local.sns.service import Sns
+from treadle_local.sqs.service import Sqs
+
+_CODE_PATH = "/__treadle/code/"
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Who is told what happens inside; each is called on the event loop's thread and must not block."""
+
+    stack_event: Callable[[StackEvent], None]
+    exchange: Callable[[Exchange], None]
+    batch: Callable[[Batch], None]
+    log: Callable[[LogLine], None]
+    denied: Callable[[Denial], None]
+    undelivered: Callable[[str, str, str], None]
+    dropped: Callable[[str, str], None]
+
+
+class Emulator:
+    """AWS on a loopback port. `start` binds it, `close` leaves no process, no task and no thread behind."""
+
+    def __init__(
+        self,
+        *,
+        moto: Moto,
+        region: Region,
+        clock: Clock,
+        watcher: Watcher,
+        interpreter: Interpreter,
+        runtime_folder: Callable[[], Path],
+        code_cache: Path,
+    ) -> None:
+        self.region = region
+        self.clock = clock
+        self.moto = moto
+        self._watcher = watcher
+        self._listener: Listener | None = None
+        self.log_buffer = LogBuffer(moto)
+        self.items = DynamoDbItems(region, clock, lambda _table: None)
+        self.services = Services(moto, self.items, self.log_buffer.flush)
+        self.identity = Identity(moto.role, clock.now, watcher.denied)
+        self.sqs = Sqs(region, clock)
+        self.sns = Sns(region, clock, self.sqs, queue_accepts, watcher.undelivered)
+        self.runtime = Runtime(region, self, interpreter, runtime_folder, code_cache)
+        self.functions = LambdaService(region, clock, self, watcher.dropped)
+        self.cloudformation = CloudFormation(region, clock, self, watcher.stack_event)
+        self.apis = HttpApis(region, clock, self.services, self.functions, self.identity, watcher.exchange)
+        self.pollers = Pollers(region, clock, self.identity, self.functions, self.sqs.resolve, watcher.batch)
+        self.services.own.update(
+            {
+                "sqs": self.sqs,
+                "sns": self.sns,
+                "lambda": self.functions,
+                "cloudformation": self.cloudformation,
+                "sts": Sts(region, clock.now, self.identity, moto.role),
+            }
+        )
+        self.services.on_change("iam", self.identity.invalidate)
+        self.services.on_change("apigatewayv2", self.apis.invalidate)
+
+    async def start(self, host: str, port: int) -> None:
+        """Binds the AWS port. Raises TreadleError `port-busy`."""
+        endpoint = Endpoint(self.region, self.services, self.identity, self._internal)
+        await self.runtime.start()
+        self._listener = await listen(endpoint, host, port)
+        self.sqs.base_url = self.endpoint_url()
+        self.functions.base_url = self.endpoint_url()
+
+    async def close(self) -> None:
+        if self._listener is not None:
+            await self._listener.close()
+        await self.cloudformation.stop()
+        await self.pollers.close()
+        await self.functions.close()
+        await self.runtime.close()
+        self.moto.close()
+
+    @property
+    def port(self) -> int:
+        assert self._listener is not None  # noqa: S101 - start() is the first call
+        return self._listener.port
+
+    # /__treadle and other addresses that are not AWS's
+
+    def _internal(self, request: Request) -> Response | Awaitable[Response] | None:
+        if request.path.startswith(INVOCATION_PATH):
+            return self.apis.answer_path(request)
+        if request.path == "/__treadle/clock":
+            return self._clock_request(request)
+        if request.path.startswith(_CODE_PATH):
+            package = self.functions.code(request.path.removeprefix(_CODE_PATH).removesuffix(".zip"))
+            if package is not None:
+                return Response(200, package.read(), (("content-type", "application/zip"),))
+        return None
+
+    def _clock_request(self, request: Request) -> Response:
+        if request.method != "POST" or not request.header("content-type").startswith("application/json"):
+            return _json(405, {"error": 'POST application/json {"advance_seconds": n}'})
+        if not isinstance(self.clock, ManualClock):
+            return _json(409, {"error": "the clock is the real one; start with --clock manual to turn it by hand"})
+        try:
+            seconds = float(json.loads(request.body)["advance_seconds"])
+            self.clock.advance(seconds)
+        except (ValueError, KeyError, TypeError) as problem:
+            return _json(400, {"error": f'expected {{"advance_seconds": n}} with n >= 0: {problem}'})
+        return _json(200, {"now": self.clock.now()})
+
+    # what CloudFormation reaches services through
+
+    async def call(self, service: str, operation: str, params: Params) -> Result:
+        return await self.services.call(service, operation, params)
+
+    # what the runtime needs around it
+
+    def endpoint_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def credentials(self, role_arn: str, session: str) -> SessionCredentials:
+        issued = self.identity.issue(role_arn.rsplit("/", 1)[-1], session)
+        return SessionCredentials(issued.access_key, issued.secret_key, issued.token)
+
+    def log(self, version: FunctionVersion, stream: str, line: LogLine) -> None:
+        group = version.logging.group
+        target = Target("logs:PutLogEvents", self.region.arn("logs", f"log-group:{group}:log-stream:{stream}"))
+        role = version.role_arn.rsplit("/", 1)[-1]
+        if self.identity.allows(role, target):
+            self.log_buffer.append(group, stream, line.time_ms, line.text)
+        else:
+            self._watcher.denied(
+                Denial(ROOT, target.action, f"{self.region.arn('logs', f'log-group:{group}')}:*", f"{role} may not log")
+            )
+        self._watcher.log(line)
+
+    # what the Lambda service needs around it
+
+    async def read_object(self, bucket: str, key: str) -> bytes:
+        found = await self.moto.call("s3", "GetObject", {"Bucket": bucket, "Key": key})
+        body = found["Body"]
+        if not isinstance(body, bytes):
+            raise AwsError("InternalFailure", f"s3://{bucket}/{key} could not be read", status=500)
+        return body
+
+    def trusts(self, role_arn: str, service_principal: str) -> bool | None:
+        role = self.moto.role(role_arn.rsplit("/", 1)[-1])
+        if role is None:
+            return None
+        return resource_policy_allows(
+            role.trust,
+            "sts:AssumeRole",
+            role_arn,
+            principal_service=service_principal,
+            principal_arn=None,
+            context={},
+        )
+
+    def role_allows(self, role_arn: str, action: str, resource: str) -> bool:
+        return self.identity.allows(role_arn.rsplit("/", 1)[-1], Target(action, resource))
+
+    async def invoke(self, version: FunctionVersion, payload: bytes, request: InvokeRequest) -> InvokeOutcome:
+        return await self.runtime.invoke(version, payload, request)
+
+    def source_exists(self, arn: str) -> bool:
+        return ":sqs:" in arn and self.sqs.resolve(arn) is not None
+
+    def queue_visibility_timeout(self, arn: str) -> int | None:
+        queue = self.sqs.resolve(arn)
+        return None if queue is None else queue.settings.visibility_timeout_seconds
+
+    def function_changed(self, name: str) -> None:
+        self.runtime.function_changed(name)
+
+    def mappings_changed(self) -> None:
+        self.pollers.refresh()
+
+    async def send_to(self, destination_arn: str, body: str) -> None:
+        name = destination_arn.rsplit(":", 1)[-1]
+        if ":sqs:" in destination_arn:
+            url = f"{self.endpoint_url()}/{self.region.account}/{name}"
+            await self.services.call("sqs", "SendMessage", {"QueueUrl": url, "MessageBody": body})
+        else:
+            await self.services.call("sns", "Publish", {"TopicArn": destination_arn, "Message": body})
+
+
+def queue_accepts(
+    policy: dict[str, object], action: str, resource: str, service_principal: str, source_arn: str
+) -> bool:
+    """Whether a queue's policy lets a service send to it on behalf of a resource (a topic)."""
+    return resource_policy_allows(
+        policy,
+        action,
+        resource,
+        principal_service=service_principal,
+        principal_arn=None,
+        context={"aws:SourceArn": source_arn},
+    )
+
+
+def _json(status: int, value: object) -> Response:
+    return Response(status, json.dumps(value).encode(), (("content-type", "application/json"),))

@@ -1,0 +1,255 @@
+"""One execution environment: a process that runs a function's code under AWS's own runtime client, one event at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from treadle_local.functions.runtime_api import RuntimeApi
+from treadle_local.http.messages import Response
+
+INIT_TIMEOUT_SECONDS = 10.0
+"""Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib"""
+
+Status = Literal["success", "error", "timeout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start the process: the command, its folder and its whole environment."""
+
+    command: Sequence[str]
+    folder: Path
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One event for the process. Times in seconds."""
+
+    request_id: str
+    payload: bytes
+    invoked_arn: str
+    trace_header: str
+    timeout_seconds: float
+    client_context: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of it. `payload` is the handler's result, or AWS's error document when `status` is not success.
+
+    `output` holds the lines that the process wrote meanwhile.
+    """
+
+    status: Status
+    payload: bytes
+    duration_ms: float
+    init_ms: float | None
+    peak_memory_mb: int
+    output: tuple[str, ...] = ()
+
+
+class Environment:
+    """A running process of one function version. Starts with `start`; `dead` once it has ended for any reason."""
+
+    def __init__(self, api: RuntimeApi, on_line: Callable[[str, str], None]) -> None:
+        self.token = secrets.token_urlsafe(18)
+        self.log_stream = f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}"
+        self.dead = False
+        self._api = api
+        self._on_line = on_line
+        self._loop = asyncio.get_running_loop()
+        self._asked: asyncio.Future[Response] | None = None
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._init_error: bytes | None = None
+        self._answer: asyncio.Future[tuple[Status, bytes]] | None = None
+        self._request_id = ""
+        self._process: asyncio.subprocess.Process | None = None
+        self._output = -1
+        self._partial = b""
+        self._lines: list[str] = []
+        self._started = 0.0
+        self._init_ms: float | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    # life
+
+    async def start(self, launch: Launch) -> None:
+        """Starts the process and waits until it asks for its first event, fails or takes too long (then it is `dead`)."""
+        self._api.attach(self.token, self)
+        self._started = time.perf_counter()
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        self._output = reading
+        environment = dict(launch.environment) | {"AWS_LAMBDA_RUNTIME_API": self._api.address(self.token)}
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *launch.command,
+                cwd=launch.folder,
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                start_new_session=True,
+            )
+        finally:
+            os.close(writing)
+        self._loop.add_reader(reading, self._drain)
+        self._watcher = self._loop.create_task(self._watch(self._process))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._ready), INIT_TIMEOUT_SECONDS)
+        if not self._ready.done():
+            self._init_error = _error("Sandbox.Timedout", f"Init timed out after {INIT_TIMEOUT_SECONDS:.2f} seconds")
+            await self.stop()
+        self._init_ms = (time.perf_counter() - self._started) * 1000
+
+    async def stop(self) -> None:
+        """Kills the process and all that it has started; returns when it is gone."""
+        self.dead = True
+        self._api.detach(self.token)
+        process = self._process
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        if self._watcher is not None:
+            await asyncio.wait([self._watcher])
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        code = await process.wait()
+        self.dead = True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it started dies with it, as on Lambda
+        self._drain()
+        self._loop.remove_reader(self._output)
+        os.close(self._output)
+        self._output = -1
+        how = f"signal: {signal.Signals(-code).name.removeprefix('SIG').lower()}" if code < 0 else f"exit status {code}"
+        ended = _error("Runtime.ExitError", f"RequestId: {self._request_id} Error: Runtime exited with error: {how}")
+        if not self._ready.done():
+            self._init_error = self._init_error or ended
+            self._ready.set_result(None)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(("error", self._init_error or ended))
+        if self._asked is not None and not self._asked.done():
+            self._asked.cancel()
+
+    # work
+
+    async def invoke(self, work: Work) -> Done:
+        """Runs one event to its end. A timeout kills the process: the next event gets a new environment."""
+        init_ms, self._init_ms = self._init_ms, None
+        started = time.perf_counter()
+        if self._init_error is not None:
+            return Done("error", self._init_error, 0.0, init_ms, self._peak_memory_mb())
+        self._request_id = work.request_id
+        self._lines = []
+        self._answer = self._loop.create_future()
+        timer = self._loop.call_later(work.timeout_seconds, self._time_out, work)
+        try:
+            self._deliver(work)
+            status, payload = await self._answer
+        finally:
+            timer.cancel()
+        self._drain()
+        duration_ms = (time.perf_counter() - started) * 1000
+        peak_memory_mb = self._peak_memory_mb()
+        if status == "timeout":
+            await self.stop()
+        self._request_id = ""
+        return Done(status, payload, duration_ms, init_ms, peak_memory_mb, tuple(self._lines))
+
+    def _deliver(self, work: Work) -> None:
+        if self._asked is None or self._asked.done():
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_result(("error", _error("Runtime.ExitError", "the runtime ended between two events")))
+            return
+        deadline_ms = int((time.time() + work.timeout_seconds) * 1000)
+        headers = [
+            ("Lambda-Runtime-Aws-Request-Id", work.request_id),
+            ("Lambda-Runtime-Deadline-Ms", str(deadline_ms)),
+            ("Lambda-Runtime-Invoked-Function-Arn", work.invoked_arn),
+            ("Lambda-Runtime-Trace-Id", work.trace_header),
+            ("Content-Type", "application/json"),
+        ]
+        if work.client_context:
+            headers.append(("Lambda-Runtime-Client-Context", work.client_context))
+        self._asked.set_result(Response(200, work.payload, headers))
+
+    def _time_out(self, work: Work) -> None:
+        if self._answer is not None and not self._answer.done():
+            message = f"RequestId: {work.request_id} Error: Task timed out after {work.timeout_seconds:.2f} seconds"
+            self._answer.set_result(("timeout", _error("Sandbox.Timedout", message)))
+
+    # the runtime client's side
+
+    async def next_event(self) -> Response:
+        self._asked = self._loop.create_future()
+        if not self._ready.done():
+            self._ready.set_result(None)
+        return await self._asked
+
+    def responded(self, request_id: str, body: bytes) -> None:
+        self._settle(request_id, "success", body)
+
+    def failed(self, request_id: str, body: bytes) -> None:
+        self._settle(request_id, "error", body)
+
+    def init_failed(self, body: bytes) -> None:
+        self._init_error = body
+        if not self._ready.done():
+            self._ready.set_result(None)
+
+    def _settle(self, request_id: str, status: Status, body: bytes) -> None:
+        if request_id == self._request_id and self._answer is not None and not self._answer.done():
+            self._answer.set_result((status, body))
+
+    # output
+
+    def _drain(self) -> None:
+        """Hands on every whole line that the process has written so far."""
+        if self._output < 0:
+            return
+        while True:
+            try:
+                chunk = os.read(self._output, 65536)
+            except (BlockingIOError, OSError):
+                return
+            if not chunk:
+                self._loop.remove_reader(self._output)
+                chunk = b"" if self._partial.endswith(b"\n") or not self._partial else b"\n"
+                if not chunk:
+                    return
+            *lines, self._partial = (self._partial + chunk).split(b"\n")
+            for line in lines:
+                if line:
+                    text = line.decode("utf-8", "replace")
+                    self._lines.append(text)
+                    self._on_line(self._request_id, text)
+
+    def _peak_memory_mb(self) -> int:
+        if self._process is None:
+            return 0
+        try:
+            with open(f"/proc/{self._process.pid}/status") as status:  # noqa: PTH123 - on the hot path
+                for line in status:
+                    if line.startswith("VmHWM:"):
+                        return -(-int(line.split()[1]) // 1024)
+        except OSError:
+            pass
+        return 0
+
+
+def _error(kind: str, message: str) -> bytes:
+    return json.dumps({"errorType": kind, "errorMessage": message}).encode()

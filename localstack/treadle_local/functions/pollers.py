@@ -1,0 +1,244 @@
+"""Event source mappings at work: queues polled in batches, functions invoked with them, what succeeded deleted.
+
+Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html, .../services-sqs-errorhandling.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from treadle_local.aws.errors import AwsError
+from treadle_local.aws.identity import Identity
+from treadle_local.aws.service import Caller, Region, Target
+from treadle_local.clock import Clock
+from treadle_local.functions.model import EventSourceMapping, InvokeOutcome, InvokeRequest
+from treadle_local.functions.service import LambdaService
+from treadle_local.sqs.message import ReceivedMessage
+from treadle_local.sqs.queue import Queue
+
+CONCURRENT_BATCHES = 5
+"""How many batches a mapping has under way: what Lambda begins with for a standard queue."""
+_LONG_POLL_SECONDS = 20
+_PAUSE_AFTER_REFUSAL_SECONDS = 5.0
+_QUEUE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+"""What the execution role must allow, or Lambda cannot poll.
+
+Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch that a function has worked on, for whoever watches. `failed` counts messages that will come again."""
+
+    function: str
+    queue_arn: str
+    size: int
+    failed: int
+    request_id: str
+    problem: str | None = None
+
+
+class Pollers:
+    """One poller per enabled mapping. `refresh` makes them match the mappings; `close` ends all."""
+
+    def __init__(
+        self,
+        region: Region,
+        clock: Clock,
+        identity: Identity,
+        functions: LambdaService,
+        queue: Callable[[str], Queue | None],
+        on_batch: Callable[[Batch], None],
+    ) -> None:
+        self._region = region
+        self._clock = clock
+        self._identity = identity
+        self._functions = functions
+        self._queue = queue
+        self._on_batch = on_batch
+        self._pollers: dict[str, _Poller] = {}
+
+    def refresh(self) -> None:
+        """Starts, replaces and ends pollers so that each enabled mapping has one with its present settings."""
+        wanted = {mapping.uuid: mapping for mapping in self._functions.mappings() if mapping.enabled}
+        for identifier, poller in tuple(self._pollers.items()):
+            if wanted.get(identifier) != poller.mapping:
+                poller.stop()
+                del self._pollers[identifier]
+        for identifier, mapping in wanted.items():
+            queue = self._queue(mapping.source_arn)
+            if identifier not in self._pollers and queue is not None:
+                self._pollers[identifier] = _Poller(self, mapping, queue)
+
+    def polled(self) -> frozenset[str]:
+        """The ARNs of the queues that are being polled now."""
+        return frozenset(poller.mapping.source_arn for poller in self._pollers.values() if poller.is_running())
+
+    async def close(self) -> None:
+        pollers, self._pollers = list(self._pollers.values()), {}
+        for poller in pollers:
+            poller.stop()
+        for poller in pollers:
+            await poller.ended()
+
+    # one batch
+
+    async def wait_for_permission(self, mapping: EventSourceMapping) -> None:
+        """Returns when the function's role may use the queue; a refusal is reported each time it is tried."""
+        while True:
+            version, _ = self._functions.resolve(mapping.function_arn, None)
+            caller = Caller(role=version.role_arn.rsplit("/", 1)[-1], session=version.name)
+            try:
+                targets = [Target(action, mapping.source_arn) for action in _QUEUE_ACTIONS]
+                self._identity.authorize(caller, targets)
+            except AwsError:
+                await self._clock.sleep(_PAUSE_AFTER_REFUSAL_SECONDS)
+            else:
+                return
+
+    async def work(self, mapping: EventSourceMapping, queue: Queue, messages: Sequence[ReceivedMessage]) -> None:
+        """Invokes the function with a batch and deletes from the queue what it does not report as failed."""
+        request_id = str(uuid.uuid4())
+        version, invoked_arn = self._functions.resolve(mapping.function_arn, None)
+        payload = sqs_event(messages, mapping.source_arn, self._region)
+        try:
+            request = InvokeRequest("RequestResponse", request_id, invoked_arn)
+            outcome = await self._functions.run(version, payload, request)
+            failed, problem = _failures(mapping, messages, outcome)
+        except AwsError as refusal:
+            failed, problem = {message.message.message_id for message in messages}, refusal.message
+        for message in messages:
+            if message.message.message_id not in failed and not queue.closed:
+                queue.delete(message.receipt)
+        self._on_batch(Batch(version.name, mapping.source_arn, len(messages), len(failed), request_id, problem))
+
+
+class _Poller:
+    """The loop of one mapping."""
+
+    def __init__(self, pollers: Pollers, mapping: EventSourceMapping, queue: Queue) -> None:
+        self.mapping = mapping
+        self._pollers = pollers
+        self._queue = queue
+        self._slots = asyncio.Semaphore(mapping.maximum_concurrency or CONCURRENT_BATCHES)
+        self._batches: set[asyncio.Task[None]] = set()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def is_running(self) -> bool:
+        return not self._task.done()
+
+    def stop(self) -> None:
+        self._task.cancel()
+
+    async def ended(self) -> None:
+        """Returns when the loop is over; batches under way are given up: their messages come again."""
+        for batch in tuple(self._batches):
+            batch.cancel()
+        await asyncio.gather(self._task, *self._batches, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while not self._queue.closed:
+            await self._pollers.wait_for_permission(self.mapping)
+            await self._slots.acquire()
+            try:
+                messages = await self._queue.receive(self.mapping.batch_size, _LONG_POLL_SECONDS, None)
+            except AwsError:
+                return  # the queue was deleted while we waited
+            except asyncio.CancelledError:
+                self._slots.release()
+                raise
+            if not messages:
+                self._slots.release()
+                continue
+            batch = asyncio.get_running_loop().create_task(self._pollers.work(self.mapping, self._queue, messages))
+            self._batches.add(batch)
+            batch.add_done_callback(self._done)
+
+    def _done(self, batch: asyncio.Task[None]) -> None:
+        self._batches.discard(batch)
+        self._slots.release()
+        if not batch.cancelled() and batch.exception() is not None:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "a batch was not worked on to its end", "exception": batch.exception(), "task": batch}
+            )
+
+
+def sqs_event(messages: Sequence[ReceivedMessage], queue_arn: str, region: Region) -> bytes:
+    """The event of a batch. Source: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
+    records = [_record(received, queue_arn, region) for received in messages]
+    return json.dumps({"Records": records}, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def _record(received: ReceivedMessage, queue_arn: str, region: Region) -> dict[str, Any]:
+    message = received.message
+    attributes = {
+        "ApproximateReceiveCount": str(received.receive_count),
+        "SentTimestamp": str(int(message.sent_at * 1000)),
+        "SenderId": message.sender_id,
+        "ApproximateFirstReceiveTimestamp": str(int(received.first_received_at * 1000)),
+    }
+    if message.trace_header is not None:
+        attributes["AWSTraceHeader"] = message.trace_header
+    if received.dead_letter_source_arn is not None:
+        attributes["DeadLetterQueueSourceArn"] = received.dead_letter_source_arn
+    record: dict[str, Any] = {
+        "messageId": message.message_id,
+        "receiptHandle": received.receipt,
+        "body": message.body,
+        "attributes": attributes,
+        "messageAttributes": {name: _attribute(value) for name, value in message.attributes.items()},
+        "md5OfBody": message.body_md5,
+        "eventSource": "aws:sqs",
+        "eventSourceARN": queue_arn,
+        "awsRegion": region.name,
+    }
+    if message.attributes_md5:
+        record["md5OfMessageAttributes"] = message.attributes_md5
+    return record
+
+
+def _attribute(attribute: Any) -> dict[str, Any]:
+    value = attribute.value
+    shape: dict[str, Any] = {"stringListValues": [], "binaryListValues": [], "dataType": attribute.data_type}
+    if isinstance(value, bytes):
+        return {"binaryValue": base64.b64encode(value).decode("ascii"), **shape}
+    return {"stringValue": value, **shape}
+
+
+def _failures(
+    mapping: EventSourceMapping, messages: Sequence[ReceivedMessage], outcome: InvokeOutcome
+) -> tuple[set[str], str | None]:
+    """The ids of the messages that stay in the queue, and why where the whole batch does."""
+    everything = {message.message.message_id for message in messages}
+    if outcome.function_error is not None:
+        return everything, _reason(outcome.payload)
+    if not mapping.report_batch_item_failures:
+        return set(), None
+    try:
+        answer = json.loads(outcome.payload or b"null")
+    except ValueError:
+        return everything, "the function's answer is not JSON"
+    if answer is None or answer == {} or not isinstance(answer, dict):
+        return set(), None
+    entries = cast("Mapping[str, Any]", answer).get("batchItemFailures") or []
+    try:
+        failed = {str(entry["itemIdentifier"]) for entry in entries}
+    except (TypeError, KeyError):
+        return everything, "batchItemFailures is malformed"
+    # an identifier that is not in the batch fails all of it: Lambda cannot tell what was meant
+    return (failed, None) if failed <= everything else (everything, "batchItemFailures names an unknown message")
+
+
+def _reason(payload: bytes) -> str:
+    try:
+        document = json.loads(payload)
+        return f"{document['errorType']}: {document['errorMessage']}"
+    except (ValueError, KeyError, TypeError):
+        return "the function failed"

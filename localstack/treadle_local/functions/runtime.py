@@ -1,0 +1,216 @@
+"""Runs functions: picks or starts an environment for a version, hands it the event, reports as Lambda does."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import shutil
+import time
+import uuid
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from treadle_infra.interpreters import Interpreter
+from treadle_local.aws.service import Region
+from treadle_local.functions.environment import Done, Environment, Launch, Work
+from treadle_local.functions.logs import LogLine
+from treadle_local.functions.model import FunctionVersion, InvokeOutcome, InvokeRequest
+from treadle_local.functions.pool import Pool
+from treadle_local.functions.runtime_api import RuntimeApi
+
+EAGER_ENVIRONMENTS = 2
+MAXIMUM_ENVIRONMENTS = 32
+"""A laptop's bound on processes per function version; on AWS the account's concurrency (1,000) is the bound."""
+_LOG_TAIL_BYTES = 4096
+"""Source: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html (LogType)"""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCredentials:
+    """What a function signs its calls with."""
+
+    access_key: str
+    secret_key: str
+    token: str
+
+
+class Surroundings(Protocol):
+    """What the runtime needs of the emulator around it."""
+
+    def endpoint_url(self) -> str:
+        """Where AWS is, for the functions: AWS_ENDPOINT_URL."""
+        ...
+
+    def credentials(self, role_arn: str, session: str) -> SessionCredentials: ...
+
+    def log(self, version: FunctionVersion, stream: str, line: LogLine) -> None: ...
+
+
+class Runtime:
+    """All running functions. Python functions run on `interpreter`; others are refused by name in their error."""
+
+    def __init__(
+        self,
+        region: Region,
+        surroundings: Surroundings,
+        interpreter: Interpreter,
+        runtime_folder: Callable[[], Path],
+        code_cache: Path,
+    ) -> None:
+        self._region = region
+        self._surroundings = surroundings
+        self._interpreter = interpreter
+        self._runtime_folder = runtime_folder
+        self._code_cache = code_cache
+        self._api = RuntimeApi()
+        self._pools: dict[str, tuple[FunctionVersion, Pool]] = {}
+        self._retired: list[Pool] = []
+
+    async def start(self) -> None:
+        await self._api.start()
+
+    async def close(self) -> None:
+        """Ends every environment; returns when no process is left."""
+        for _, pool in self._pools.values():
+            await pool.close()
+        for pool in self._retired:
+            await pool.close()
+        await self._api.close()
+
+    def function_changed(self, name: str) -> None:
+        """Retires the environments of a function whose code or configuration is no longer what they run."""
+        for arn, (version, pool) in tuple(self._pools.items()):
+            if version.name == name:
+                pool.retire()
+                self._retired = [*(old for old in self._retired if not old.is_empty()), pool]
+                del self._pools[arn]
+
+    async def invoke(self, version: FunctionVersion, payload: bytes, request: InvokeRequest) -> InvokeOutcome:
+        """Runs one event to its end and reports it. Never raises for what the function does."""
+        refusal = self._refusal(version)
+        if refusal is not None:
+            return InvokeOutcome(refusal, "Unhandled", "")
+        pool = self._pool(version)
+        environment = await pool.acquire()
+        work = Work(
+            request.request_id,
+            payload,
+            request.invoked_arn,
+            request.trace_header or _trace_header(),
+            float(version.timeout_seconds),
+            request.client_context or "",
+        )
+        try:
+            done = await environment.invoke(work)
+        finally:
+            pool.release(environment)
+        report = _report(version, request.request_id, done)
+        self._say(version, environment, request.request_id, report)
+        error = None if done.status == "success" else "Unhandled"
+        return InvokeOutcome(done.payload, error, "\n".join((*done.output, report))[-_LOG_TAIL_BYTES:])
+
+    # environments
+
+    def _pool(self, version: FunctionVersion) -> Pool:
+        known = self._pools.get(version.qualified_arn)
+        if known is not None and known[0].revision_id == version.revision_id:
+            return known[1]
+        if known is not None:
+            known[1].retire()
+            self._retired.append(known[1])
+        pool = Pool(lambda: self._start(version), EAGER_ENVIRONMENTS, MAXIMUM_ENVIRONMENTS)
+        self._pools[version.qualified_arn] = (version, pool)
+        return pool
+
+    async def _start(self, version: FunctionVersion) -> Environment:
+        environment = Environment(self._api, lambda request_id, text: self._say(version, environment, request_id, text))
+        folder = unpack(version, self._code_cache)
+        command = (self._interpreter.path, "-m", "awslambdaric", version.handler)
+        await environment.start(Launch(command, folder, self._environment(version, environment, folder)))
+        return environment
+
+    def _environment(self, version: FunctionVersion, environment: Environment, folder: Path) -> dict[str, str]:
+        """The whole environment of the process: nothing of the laptop's own gets in.
+
+        Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+        """
+        credentials = self._surroundings.credentials(version.role_arn, version.name)
+        settings = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "PYTHONPATH": str(self._runtime_folder()),
+            "PYTHONUNBUFFERED": "1",
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{version.runtime}",
+            "AWS_REGION": self._region.name,
+            "AWS_DEFAULT_REGION": self._region.name,
+            "AWS_ACCESS_KEY_ID": credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+            "AWS_SESSION_TOKEN": credentials.token,
+            "AWS_ENDPOINT_URL": self._surroundings.endpoint_url(),
+            "AWS_LAMBDA_FUNCTION_NAME": version.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": version.version,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(version.memory_mb),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": version.logging.group,
+            "AWS_LAMBDA_LOG_STREAM_NAME": environment.log_stream,
+            "LAMBDA_TASK_ROOT": str(folder),
+            "LAMBDA_RUNTIME_DIR": str(self._runtime_folder()),
+            "_HANDLER": version.handler,
+        }
+        if version.logging.format == "JSON":
+            settings["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+            settings["AWS_LAMBDA_LOG_LEVEL"] = version.logging.application_level or "INFO"
+        return {**version.environment, **settings}
+
+    def _refusal(self, version: FunctionVersion) -> bytes | None:
+        if version.runtime.startswith("python"):
+            return None
+        message = f"the runtime {version.runtime} is not supported by Treadle's emulator yet"
+        return json.dumps({"errorType": "Runtime.NotSupported", "errorMessage": message}).encode()
+
+    def _say(self, version: FunctionVersion, environment: Environment, request_id: str, text: str) -> None:
+        line = LogLine(version.name, request_id, text, int(time.time() * 1000))
+        self._surroundings.log(version, environment.log_stream, line)
+
+
+def unpack(version: FunctionVersion, cache: Path) -> Path:
+    """The folder with a function's code, unzipped once per content; it stands for /var/task."""
+    digest = version.code.sha256_base64.replace("/", "_").replace("+", "-").rstrip("=")
+    folder = cache / digest
+    if not folder.is_dir():
+        fresh = cache / f"{digest}.{os.getpid()}"
+        shutil.rmtree(fresh, ignore_errors=True)
+        with zipfile.ZipFile(io.BytesIO(version.code.read())) as archive:
+            archive.extractall(fresh)  # noqa: S202 - zipfile keeps members inside the folder
+        fresh.replace(folder)
+    return folder
+
+
+def _trace_header() -> str:
+    return f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
+
+
+def _report(version: FunctionVersion, request_id: str, done: Done) -> str:
+    """Lambda's own line about an invocation, in its JSON form.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#platform-report
+    """
+    billed_ms = math.ceil(done.duration_ms + (done.init_ms or 0.0))
+    metrics: dict[str, float | int] = {
+        "durationMs": round(done.duration_ms, 3),
+        "billedDurationMs": max(1, billed_ms),
+        "memorySizeMB": version.memory_mb,
+        "maxMemoryUsedMB": done.peak_memory_mb,
+    }
+    if done.init_ms is not None:
+        metrics["initDurationMs"] = round(done.init_ms, 3)
+    record = {"requestId": request_id, "metrics": metrics, "status": done.status}
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return json.dumps({"time": moment, "type": "platform.report", "record": record})

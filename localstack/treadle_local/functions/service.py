@@ -1,0 +1,202 @@
+"""The Lambda service: AWS's operations over the registry of functions, with the runtime behind `Backing`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from treadle_local.aws.errors import AwsError
+from treadle_local.aws.service import Caller, Params, Region, Result, Target
+from treadle_local.clock import Clock
+from treadle_local.functions.aliases import Aliases
+from treadle_local.functions.asynchronous import AsynchronousInvocations, OnDropped
+from treadle_local.functions.asynchronous_settings import AsynchronousConfiguration
+from treadle_local.functions.code import MAXIMUM_UNZIPPED_BYTES
+from treadle_local.functions.concurrency import ACCOUNT_CONCURRENCY, Concurrency
+from treadle_local.functions.constraints import check, is_operation
+from treadle_local.functions.invocation import Invocation
+from treadle_local.functions.lifecycle import Lifecycle
+from treadle_local.functions.mapping_settings import mapping_arn
+from treadle_local.functions.mappings import Mappings
+from treadle_local.functions.model import (
+    Backing,
+    CodePackage,
+    EventSourceMapping,
+    FunctionVersion,
+    InvokeOutcome,
+    InvokeRequest,
+)
+from treadle_local.functions.permissions import Permissions
+from treadle_local.functions.references import parse
+from treadle_local.functions.registry import Registry
+from treadle_local.functions.tags import Tags
+
+Operation = Callable[[Params], Result | Awaitable[Result]]
+
+# Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_CODE_STORAGE_BYTES = 80_530_636_800
+_ZIPPED_BYTES = 52_428_800
+
+
+def _log_dropped(function: str, reason: str) -> None:
+    logging.getLogger("treadle.functions").error("%s: %s", function, reason)
+
+
+class LambdaService:
+    """Functions, versions, aliases, mappings and their invocation. All calls are made on the event loop's thread."""
+
+    def __init__(self, region: Region, clock: Clock, backing: Backing, on_dropped: OnDropped = _log_dropped) -> None:
+        self._region = region
+        self._registry = Registry(region, clock)
+        self._concurrency = Concurrency(self._registry, backing)
+        self._asynchronous = AsynchronousInvocations(self._registry, self._concurrency, backing, on_dropped)
+        self._lifecycle = Lifecycle(self._registry, backing)
+        self._mappings = Mappings(self._registry, backing)
+        self._permissions = Permissions(self._registry)
+        self._invoke = Invocation(self._registry, self._concurrency, self._asynchronous).invoke
+        aliases = Aliases(self._registry)
+        configuration = AsynchronousConfiguration(self._registry, backing)
+        tags = Tags(self._registry, self._mappings)
+        self._operations: Mapping[str, Operation] = {
+            "AddPermission": self._permissions.add,
+            "CreateAlias": aliases.create,
+            "CreateEventSourceMapping": self._mappings.create,
+            "CreateFunction": self._lifecycle.create,
+            "DeleteAlias": aliases.delete,
+            "DeleteEventSourceMapping": self._mappings.delete,
+            "DeleteFunction": self._lifecycle.delete,
+            "DeleteFunctionConcurrency": self._concurrency.delete,
+            "DeleteFunctionEventInvokeConfig": configuration.delete,
+            "GetAccountSettings": self._account_settings,
+            "GetAlias": aliases.get,
+            "GetEventSourceMapping": self._mappings.get,
+            "GetFunction": self._lifecycle.get,
+            "GetFunctionConcurrency": self._concurrency.get,
+            "GetFunctionConfiguration": self._lifecycle.get_configuration,
+            "GetFunctionEventInvokeConfig": configuration.get,
+            "GetPolicy": self._permissions.get,
+            "ListAliases": aliases.list_aliases,
+            "ListEventSourceMappings": self._mappings.list_mappings,
+            "ListFunctionEventInvokeConfigs": configuration.list_configurations,
+            "ListFunctions": self._lifecycle.list_functions,
+            "ListTags": tags.list_tags,
+            "ListVersionsByFunction": self._lifecycle.list_versions,
+            "PublishVersion": self._lifecycle.publish,
+            "PutFunctionConcurrency": self._concurrency.put,
+            "PutFunctionEventInvokeConfig": configuration.put,
+            "RemovePermission": self._permissions.remove,
+            "TagResource": tags.tag,
+            "UntagResource": tags.untag,
+            "UpdateAlias": aliases.update,
+            "UpdateEventSourceMapping": self._mappings.update,
+            "UpdateFunctionCode": self._lifecycle.update_code,
+            "UpdateFunctionConfiguration": self._lifecycle.update_configuration,
+            "UpdateFunctionEventInvokeConfig": configuration.update,
+        }
+
+    # the Service protocol
+
+    def handle(self, operation: str, params: Params, caller: Caller) -> Result | Awaitable[Result]:
+        """See `Service`. Everything but Invoke and what reads code is done at once."""
+        if operation == "Invoke":
+            return self._invoke(params)
+        do = self._operations.get(operation)
+        if do is None:
+            raise _refusal(operation)
+        check(operation, params)
+        return do(params)
+
+    def targets(self, operation: str, params: Params) -> Sequence[Target]:
+        """See `Service`. Giving a function a role asks for `iam:PassRole` too.
+
+        Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+        """
+        if operation == "Invoke":
+            reference = parse(params["FunctionName"], params.get("Qualifier"), self._region)
+            return (Target("lambda:InvokeFunction", reference.qualified_arn),)
+        resource = self._resource(operation, params)
+        context: dict[str, str | Sequence[str]] = {}
+        if operation.endswith("EventSourceMapping"):
+            function_arn = self._mapped_function(params)
+            if function_arn is not None:
+                context["lambda:FunctionArn"] = function_arn
+        target = Target(f"lambda:{operation}", resource, context)
+        if operation in ("CreateFunction", "UpdateFunctionConfiguration") and params.get("Role"):
+            return (target, Target("iam:PassRole", params["Role"], {"iam:PassedToService": "lambda.amazonaws.com"}))
+        return (target,)
+
+    def _resource(self, operation: str, params: Params) -> str:
+        if operation.endswith("EventSourceMapping"):
+            return mapping_arn(params["UUID"], self._region) if "UUID" in params else "*"
+        if "Resource" in params:
+            return str(params["Resource"])
+        if "FunctionName" in params and operation != "ListEventSourceMappings":
+            return parse(params["FunctionName"], None, self._region).arn
+        return "*"
+
+    def _mapped_function(self, params: Params) -> str | None:
+        if params.get("FunctionName"):
+            return parse(params["FunctionName"], None, self._region).qualified_arn
+        return next((one.function_arn for one in self._mappings.all() if one.uuid == params.get("UUID")), None)
+
+    # for the rest of the emulator
+
+    def resolve(self, function_name_or_arn: str, qualifier: str | None = None) -> tuple[FunctionVersion, str]:
+        """The version that an invocation now runs, and the ARN it is invoked by. Raises ResourceNotFoundException."""
+        reference = parse(function_name_or_arn, qualifier, self._region)
+        return self._registry.route(reference), reference.qualified_arn
+
+    async def run(self, version: FunctionVersion, payload: bytes, request: InvokeRequest) -> InvokeOutcome:
+        """Runs a function once, held to its reserved concurrency. Raises TooManyRequestsException."""
+        return await self._concurrency.run(version, payload, request)
+
+    def mappings(self) -> Sequence[EventSourceMapping]:
+        """Every event source mapping, disabled ones too."""
+        return self._mappings.all()
+
+    def resource_policy(self, function: str) -> dict[str, Any] | None:
+        """The policy document of a function, version or alias, by its name or ARN; None where it has none."""
+        return self._permissions.document(function)
+
+    def code(self, sha256_hex: str) -> CodePackage | None:
+        """The package that GetFunction's `Location` offers, `<base_url>/__treadle/code/<sha256_hex>.zip`."""
+        return self._lifecycle.package(sha256_hex)
+
+    @property
+    def base_url(self) -> str:
+        """The endpoint's own address, which it sets."""
+        return self._lifecycle.base_url
+
+    @base_url.setter
+    def base_url(self, url: str) -> None:
+        self._lifecycle.base_url = url
+
+    async def close(self) -> None:
+        """Ends all asynchronous invocations; those not done are reported as dropped."""
+        await self._asynchronous.stop()
+
+    def _account_settings(self, params: Params) -> Result:
+        functions = self._registry.functions.values()
+        packages = {
+            version.code.sha256_base64: version.code.size
+            for function in functions
+            for version in (function.latest, *function.versions.values())
+        }
+        return {
+            "AccountLimit": {
+                "TotalCodeSize": _CODE_STORAGE_BYTES,
+                "CodeSizeUnzipped": MAXIMUM_UNZIPPED_BYTES,
+                "CodeSizeZipped": _ZIPPED_BYTES,
+                "ConcurrentExecutions": ACCOUNT_CONCURRENCY,
+                "UnreservedConcurrentExecutions": self._concurrency.unreserved,
+            },
+            "AccountUsage": {"TotalCodeSize": sum(packages.values()), "FunctionCount": len(functions)},
+        }
+
+
+def _refusal(operation: str) -> AwsError:
+    what = (
+        f"lambda {operation} is not in Treadle's emulator yet" if is_operation(operation) else f"{operation} is unknown"
+    )
+    return AwsError("UnknownOperationException", what, status=404 if not is_operation(operation) else 400)

@@ -1,0 +1,126 @@
+"""The data plane of HTTP APIs: routes as API Gateway keeps them, functions invoked with the integration's own role."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from treadle_local.aws.errors import AwsError
+from treadle_local.aws.identity import Identity
+from treadle_local.aws.service import Caller, Region, Target
+from treadle_local.aws.services import Services
+from treadle_local.clock import Clock
+from treadle_local.functions.model import InvokeOutcome, InvokeRequest
+from treadle_local.functions.service import LambdaService
+from treadle_local.gateway import event
+from treadle_local.gateway.routes import Integration, Match, RouteTable, route_table
+from treadle_local.http.messages import Request, Response
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+"""Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
+
+INVOCATION_PATH = "/_aws/execute-api/"
+"""Any API of the emulator answers at `/_aws/execute-api/<api id>/<stage>/<path>` on the AWS port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One answered request, for whoever watches."""
+
+    method: str
+    path: str
+    status: int
+    duration_ms: float
+    function: str | None
+    trace_id: str | None
+
+
+class HttpApis:
+    """All HTTP APIs. `invalidate` after a change: the next request reads routes and integrations anew."""
+
+    def __init__(
+        self,
+        region: Region,
+        clock: Clock,
+        services: Services,
+        functions: LambdaService,
+        identity: Identity,
+        on_exchange: Callable[[Exchange], None],
+    ) -> None:
+        self._region = region
+        self._clock = clock
+        self._services = services
+        self._functions = functions
+        self._identity = identity
+        self._on_exchange = on_exchange
+        self._tables: dict[str, RouteTable] = {}
+
+    def invalidate(self) -> None:
+        self._tables.clear()
+
+    def answer_path(self, request: Request) -> Awaitable[Response]:
+        """Answers a request below INVOCATION_PATH."""
+        rest = request.path.removeprefix(INVOCATION_PATH)
+        api_id, _, rest = rest.partition("/")
+        stage, slash, path = rest.partition("/")
+        return self.answer(request, api_id, stage.replace("%24", "$"), slash + path or "/")
+
+    async def answer(self, request: Request, api_id: str, stage: str, path: str) -> Response:
+        """Answers a request to an API as API Gateway does, its error bodies included."""
+        started = time.perf_counter()
+        request_id = str(uuid.uuid4())
+        match = None
+        try:
+            table = self._tables.get(api_id) or await self._load(api_id)
+            match = table.match(request.method, path)
+            if match is None:
+                response = event.NOT_FOUND
+            elif len(request.body) > MAX_BODY_BYTES:
+                response = event.TOO_LARGE
+            else:
+                response = await self._integrate(request, match, api_id, stage, path, request_id)
+        except AwsError as refusal:
+            response = event.NOT_FOUND if refusal.code == "NotFoundException" else event.FAILED
+        duration_ms = (time.perf_counter() - started) * 1000
+        function = match.integration.function_arn if match is not None else None
+        trace_id = next((value for name, value in response.headers if name == "x-trace-id"), None)
+        self._on_exchange(Exchange(request.method, path, response.status, duration_ms, function, trace_id))
+        return response
+
+    async def _integrate(
+        self, request: Request, match: Match, api_id: str, stage: str, path: str, request_id: str
+    ) -> Response:
+        integration = match.integration
+        if integration.credentials_role is not None:
+            role = integration.credentials_role.rsplit("/", 1)[-1]
+            caller = Caller(role=role, session="BackplaneAssumeRoleSession")
+            self._identity.authorize(caller, (Target("lambda:InvokeFunction", integration.function_arn),))
+        payload = event.http_event(
+            request, match, api_id=api_id, stage=stage, path=path, region=self._region, now=self._clock.now()
+        )
+        outcome = await self._invoke(integration, payload, request_id)
+        if outcome is None:
+            return event.UNAVAILABLE
+        if outcome.function_error is not None:
+            return event.FAILED
+        return event.http_response(outcome.payload)
+
+    async def _invoke(self, integration: Integration, payload: bytes, request_id: str) -> InvokeOutcome | None:
+        version, invoked_arn = self._functions.resolve(integration.function_arn, None)
+        request = InvokeRequest("RequestResponse", request_id, invoked_arn)
+        work = asyncio.ensure_future(self._functions.run(version, payload, request))
+        try:
+            # the function goes on when API Gateway has given up on it
+            return await asyncio.wait_for(asyncio.shield(work), integration.timeout_seconds)
+        except TimeoutError:
+            return None
+
+    async def _load(self, api_id: str) -> RouteTable:
+        routes = await self._services.call("apigatewayv2", "GetRoutes", {"ApiId": api_id})
+        integrations = await self._services.call("apigatewayv2", "GetIntegrations", {"ApiId": api_id})
+        table = route_table(routes.get("Items", ()), integrations.get("Items", ()))
+        self._tables[api_id] = table
+        return table

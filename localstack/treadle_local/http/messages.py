@@ -1,0 +1,50 @@
+"""Requests and responses of the emulator's listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+Headers = Sequence[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request, whole. `path` is percent-encoded as sent; header names are lower case, values as sent, in order."""
+
+    method: str
+    path: str
+    query: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    client: str = "127.0.0.1"
+    http_version: str = "1.1"
+    _index: dict[str, str] | None = field(default=None, repr=False)
+
+    def header(self, name: str, default: str = "") -> str:
+        """The value of a header by its lower-case name; the last one where it is repeated."""
+        if self._index is None:
+            self._index = dict(self.headers)
+        return self._index.get(name, default)
+
+
+@dataclass(slots=True)
+class Response:
+    """One HTTP response; Content-Length is added when it is sent."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = ()
+
+
+Handler = Callable[[Request], Response | Awaitable[Response]]
+"""Answers at once where it can: a plain Response costs no task."""
+
+
+def reason(status: int) -> str:
+    """The reason phrase of a status, `Unknown` for one that has none."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

@@ -1,0 +1,211 @@
+"""An HTTP/1.1 listener on httptools: keep-alive, pipelining in order, and synchronous handlers without a task.
+
+The emulator's own work per request is what its users wait for, so the listener does nothing but parse, call and write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections import deque
+from collections.abc import Awaitable
+from typing import cast
+
+import httptools
+
+from treadle_infra.app.findings import TreadleError
+from treadle_local.http.messages import Handler, Request, Response, reason
+from treadle_local.http.ports import holder_of
+
+MAX_BODY_BYTES = 512 * 1024 * 1024
+_MAX_HEADER_BYTES = 64 * 1024
+_log = logging.getLogger("treadle.http")
+
+_STATUS_LINES = {status: f"HTTP/1.1 {status} {reason(status)}\r\n".encode() for status in range(100, 600)}
+
+
+class Listener:
+    """A bound port that serves one handler. `port` is the real one when 0 was asked for."""
+
+    def __init__(self, server: asyncio.Server, host: str, port: int, connections: set[_Connection]) -> None:
+        self._server = server
+        self.host = host
+        self.port = port
+        self._connections = connections
+
+    async def close(self) -> None:
+        """Stops listening and ends every connection."""
+        self._server.close()
+        for connection in tuple(self._connections):
+            connection.abort()
+        await self._server.wait_closed()
+
+
+async def listen(handler: Handler, host: str, port: int) -> Listener:
+    """Binds and serves. Raises TreadleError `port-busy`, which names the process that holds the port."""
+    loop = asyncio.get_running_loop()
+    connections: set[_Connection] = set()
+    try:
+        server = await loop.create_server(lambda: _Connection(handler, loop, connections), host, port, backlog=1024)
+    except OSError as problem:
+        if problem.errno != errno.EADDRINUSE:
+            raise TreadleError("cannot-listen", f"cannot listen on {host}:{port}: {problem.strerror}") from None
+        holder = holder_of(port)
+        raise TreadleError(
+            "port-busy",
+            f"port {port} is in use{f' by {holder}' if holder else ''}",
+            hint="stop it, choose another port, or give 0 to have a free one picked",
+        ) from None
+    return Listener(server, host, server.sockets[0].getsockname()[1], connections)
+
+
+class _Connection(asyncio.Protocol):
+    """One client. Requests are answered in the order in which they came."""
+
+    __slots__ = (
+        "_body",
+        "_busy",
+        "_client",
+        "_connections",
+        "_handler",
+        "_header_bytes",
+        "_headers",
+        "_loop",
+        "_parser",
+        "_task",
+        "_transport",
+        "_url",
+        "_waiting",
+    )
+
+    def __init__(self, handler: Handler, loop: asyncio.AbstractEventLoop, connections: set[_Connection]) -> None:
+        self._handler = handler
+        self._loop = loop
+        self._connections = connections
+        self._parser = httptools.HttpRequestParser(self)
+        self._waiting: deque[tuple[Request, bool]] = deque()
+        self._busy = False
+        self._task: asyncio.Task[None] | None = None
+        self._url = b""
+        self._headers: list[tuple[str, str]] = []
+        self._body: list[bytes] = []
+        self._header_bytes = 0
+        self._client = "127.0.0.1"
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        raw = transport.get_extra_info("socket")
+        if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer = transport.get_extra_info("peername")
+        if peer:
+            self._client = str(peer[0])
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self._waiting.clear()
+        if self._task is not None:
+            self._task.cancel()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(501, b"WebSocket connections are not supported by Treadle's emulator yet\n")
+        except httptools.HttpParserError:
+            self._refuse(400, b"not an HTTP request that this listener understands\n")
+
+    # httptools' side
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._headers = []
+        self._body = []
+        self._header_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > _MAX_HEADER_BYTES:
+            self._refuse(431, b"request headers are too large\n")
+            return
+        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        if ("expect", "100-continue") in self._headers:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        path, _, query = self._url.decode("latin-1").partition("?")
+        request = Request(
+            self._parser.get_method().decode("ascii"),
+            path,
+            query,
+            self._headers,
+            b"".join(self._body) if len(self._body) != 1 else self._body[0],
+            self._client,
+            self._parser.get_http_version(),
+        )
+        keep_alive = bool(self._parser.should_keep_alive())
+        if self._busy:
+            self._waiting.append((request, keep_alive))
+        else:
+            self._answer(request, keep_alive)
+
+    # answering
+
+    def _answer(self, request: Request, keep_alive: bool) -> None:
+        try:
+            result = self._handler(request)
+        except Exception:
+            _log.exception("a handler failed on %s %s", request.method, request.path)
+            result = Response(500, b'{"message":"Internal failure of the emulator"}')
+        if isinstance(result, Response):
+            self._write(result, keep_alive, request.method == "HEAD")
+            return
+        self._busy = True
+        self._task = self._loop.create_task(self._finish(result, request, keep_alive))
+
+    async def _finish(self, result: Awaitable[Response], request: Request, keep_alive: bool) -> None:
+        try:
+            response = await result
+        except asyncio.CancelledError:
+            return
+        except Exception:
+            _log.exception("a handler failed on %s %s", request.method, request.path)
+            response = Response(500, b'{"message":"Internal failure of the emulator"}')
+        self._busy = False
+        self._task = None
+        self._write(response, keep_alive, request.method == "HEAD")
+        while self._waiting and not self._busy:
+            self._answer(*self._waiting.popleft())
+
+    def _write(self, response: Response, keep_alive: bool, is_head: bool) -> None:
+        if self._transport.is_closing():
+            return
+        head = [_STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} Unknown\r\n".encode()]
+        head.extend(f"{name}: {value}\r\n".encode("latin-1", "replace") for name, value in response.headers)
+        if response.status >= 200 and response.status not in (204, 304):
+            head.append(f"content-length: {len(response.body)}\r\n".encode())
+        head.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
+        if not is_head:
+            head.append(response.body)
+        self._transport.write(b"".join(head))
+        if not keep_alive:
+            self._transport.close()
+
+    def _refuse(self, status: int, message: bytes) -> None:
+        self._write(Response(status, message, (("content-type", "text/plain"),)), keep_alive=False, is_head=False)

@@ -1,0 +1,88 @@
+"""The emulator that `treadle dev` runs for a project, for commands that talk to it through AWS's own API."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from treadle.names import Names
+from treadle_infra.app.findings import TreadleError
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a direct run of a step gave: a result, or AWS's error document."""
+
+    result: Any
+    trace_id: str | None
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running emulator and the manifest of what it runs."""
+
+    aws_url: str
+    manifest: Mapping[str, Any]
+
+    def invoke(self, step: str, data: object) -> Outcome:
+        """Runs a step once through Lambda's Invoke. Raises TreadleError `no-such-step`."""
+        names = [str(entry["step"]) for entry in self.manifest["steps"]]
+        if step not in names:
+            raise TreadleError("no-such-step", f"there is no step `{step}`", hint=f"the steps are: {', '.join(names)}")
+        answer = self._client("lambda").invoke(
+            FunctionName=self._names().function(step),
+            Qualifier="live",
+            Payload=json.dumps({"treadle.invoke": {"data": data}}).encode(),
+        )
+        document = json.loads(answer["Payload"].read() or b"null")
+        if "FunctionError" in answer:
+            return Outcome(None, None, document)
+        return Outcome(document.get("result"), document.get("traceId"))
+
+    def emit(self, topic: str, data: object) -> str:
+        """Publishes a message as the adapter would; returns its trace id. Raises TreadleError `no-such-topic`."""
+        from treadle.metadata import new_metadata
+
+        topics = [str(entry["topic"]) for entry in self.manifest["topics"]]
+        if topic not in topics:
+            hint = f"the topics are: {', '.join(topics)}" if topics else "no step emits or subscribes to anything"
+            raise TreadleError("no-such-topic", f"there is no topic `{topic}`", hint=hint)
+        metadata = new_metadata(topic=topic, step="treadle emit", flows=())
+        self._client("sns").publish(
+            TopicArn=f"arn:aws:sns:us-east-1:000000000000:{self._names().topic(topic)}",
+            Message=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
+            MessageAttributes={"treadle": {"DataType": "String", "StringValue": json.dumps(metadata)}},
+        )
+        return str(metadata["traceId"])
+
+    def _names(self) -> Names:
+        return Names(str(self.manifest["app"]), str(self.manifest["stage"]))
+
+    def _client(self, service: str) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        session: Any = boto3.session.Session(
+            aws_access_key_id="treadle", aws_secret_access_key="treadle", region_name="us-east-1"
+        )
+        config = Config(retries={"total_max_attempts": 1}, read_timeout=910)
+        return session.client(service, endpoint_url=self.aws_url, config=config)
+
+
+def find_running(project: Path) -> Running:
+    """The emulator that runs for a project. Raises TreadleError `not-running`."""
+    folder = project / ".treadle"
+    try:
+        details = cast("Mapping[str, Any]", json.loads((folder / "dev.json").read_text()))
+        os.kill(int(details["pid"]), 0)
+        manifest = cast("Mapping[str, Any]", json.loads((folder / "assembly" / "dev" / "manifest.json").read_text()))
+    except (OSError, ValueError, KeyError):
+        raise TreadleError(
+            "not-running", f"no emulator runs for {project}", hint=f"start it with: treadle dev {project}"
+        ) from None
+    return Running(str(details["aws"]), manifest)
