@@ -61,7 +61,7 @@ def simplified(value: object) -> object:
     if callable(getattr(kind, "model_dump", None)):
         model: Any = value
         return model.model_dump(mode="json")
-    fields: Any = getattr(kind, "_fields" if isinstance(value, tuple) else "__dataclass_fields__", None)
+    fields: Any = getattr(kind, "_fields" if issubclass(kind, tuple) else "__dataclass_fields__", None)
     if fields is not None:
         return {name: getattr(value, name) for name in fields}
     return _simplified_builtin(value)
@@ -117,7 +117,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _plain(value: Any) -> Json:
-    kind: type[object] = type(value)
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is str or kind is int or kind is bool or value is None:
         return value  # type: ignore[no-any-return]
     if kind is float:

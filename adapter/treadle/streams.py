@@ -126,11 +126,11 @@ def _texts(group: object, key: object) -> tuple[str, str]:
 
 def _fields(method: str, data: object) -> dict[str, object]:
     """The item's own fields: a copy, without the mark that an earlier `set` has put on it."""
-    given = object_or_none(data)
+    given, kind = object_or_none(data), type(data).__qualname__
     if given is None and not isinstance(data, _NO_OBJECTS) and not is_decimal(data):
         given = object_or_none(simplified(data))
     if given is None:
-        raise TypeError(f"{method}: `data` must be a dict, not {type(data).__qualname__}")
+        raise TypeError(f"{method}: `data` must be a dict, not {kind}")
     fields: dict[str, object] = dict(given)
     fields.pop(_MARK, None)
     return fields

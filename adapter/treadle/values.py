@@ -76,7 +76,7 @@ def _text_bytes(text: str) -> int:
 
 
 def _encode(value: Any, depth: int) -> AttributeValue:
-    kind: type[object] = type(value)
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is str:
         return {"S": value}
     if kind is bool:

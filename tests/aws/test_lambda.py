@@ -9,7 +9,7 @@ import json
 import urllib.request
 import uuid
 import zipfile
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +72,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
 
 
 @contextmanager
-def refused(code: str, words: str = "") -> Iterator[None]:
+def refused(code: str, words: str = "") -> Generator[None]:
     with pytest.raises(ClientError) as caught:
         yield
     error = caught.value.response.get("Error", {})
@@ -106,11 +106,8 @@ class Account:
     """A role that may do everything with queues, and functions made with it."""
 
     emulator: Emulator
+    client: Any
     role: str
-
-    @property
-    def client(self) -> Any:
-        return self.emulator.client("lambda")
 
     def make(self, source: str = ECHO, **settings: Any) -> str:
         name = fresh("function")
@@ -129,7 +126,11 @@ class Account:
 
 @pytest.fixture
 def account(emulator: Emulator) -> Account:
-    return Account(emulator, make_role(emulator, actions=("sqs:*", "dynamodb:*", "lambda:InvokeFunction", "logs:*")))
+    return Account(
+        emulator,
+        emulator.client("lambda"),
+        make_role(emulator, actions=("sqs:*", "dynamodb:*", "lambda:InvokeFunction", "logs:*")),
+    )
 
 
 def invoke(client: Any, name: str, payload: object, **more: Any) -> Any:
@@ -219,7 +220,7 @@ def test_the_code_of_a_function_can_be_downloaded(account: Account) -> None:
     ],
 )
 def test_what_aws_refuses_in_a_new_function_is_refused(
-    account: Account, setting: Mapping[str, Any], code: str, words: str
+    account: Account, setting: dict[str, Any], code: str, words: str
 ) -> None:
     settings = account.settings() | setting
     with refused(code, words):
@@ -260,15 +261,14 @@ def test_code_is_read_from_s3_and_a_missing_object_is_refused(account: Account) 
 def test_a_package_that_unzips_to_more_than_250_mb_is_refused(account: Account) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open("zeros", "w") as member:
-            for _ in range(250):
-                member.write(bytes(1024 * 1024))
+        for number in range(10):
+            archive.writestr(f"zeros-{number}", bytes(25 * 1024 * 1024))
     with refused("InvalidParameterValueException", "Unzipped size must be smaller than 262144000 bytes"):
         account.make(Code={"ZipFile": buffer.getvalue()})
 
 
 def test_an_update_changes_what_it_names_and_nothing_else(account: Account) -> None:
-    name = account.make(Description="first", Environment={"Variables": {"A": "1"}}, Timeout=5)
+    name = account.make(Description="first", Environment={"Variables": {"KEY": "1"}}, Timeout=5)
     client = account.client
     before = client.get_function_configuration(FunctionName=name)
     after = client.update_function_configuration(FunctionName=name, MemorySize=512)
@@ -289,15 +289,9 @@ def test_a_deleted_function_is_gone_with_all_that_hung_on_it(account: Account) -
     client = account.client
     client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
     client.delete_function(FunctionName=name)
-    for missing in (
-        lambda: client.get_function(FunctionName=name),
-        lambda: client.delete_function(FunctionName=name),
-        lambda: client.get_alias(FunctionName=name, Name="live"),
-        lambda: client.invoke(FunctionName=name),
-        lambda: client.list_versions_by_function(FunctionName=name),
-    ):
+    for operation in ("get_function", "delete_function", "invoke", "list_versions_by_function", "list_aliases"):
         with refused("ResourceNotFoundException", f"function:{name}"):
-            missing()
+            getattr(client, operation)(FunctionName=name)
 
 
 def test_functions_are_listed_in_pages(account: Account) -> None:
@@ -536,7 +530,8 @@ def test_payloads_that_aws_refuses_are_refused(account: Account) -> None:
 
 def test_reserved_concurrency_of_zero_throttles(account: Account) -> None:
     name = account.make()
-    client = boto3.session.Session().client(
+    session: Any = boto3.session.Session()
+    client = session.client(
         "lambda",
         endpoint_url=account.emulator.endpoint,
         region_name="us-east-1",
@@ -566,10 +561,11 @@ def test_a_failed_asynchronous_event_is_run_three_times_and_then_recorded(accoun
     assert answer["StatusCode"] == 202
     eventually(runs.exists)
     received: list[Any] = []
+    sqs = account.emulator.client("sqs")
 
     def arrived() -> bool:
         account.emulator.advance(1)
-        received.extend(account.emulator.client("sqs").receive_message(QueueUrl=url).get("Messages", []))
+        received.extend(sqs.receive_message(QueueUrl=url).get("Messages", []))
         return bool(received)
 
     eventually(arrived)
@@ -687,11 +683,12 @@ def test_a_second_mapping_of_the_same_queue_and_function_is_refused(account: Acc
     ],
 )
 def test_what_aws_refuses_in_a_mapping_is_refused(
-    account: Account, setting: Mapping[str, Any], code: str, words: str
+    account: Account, setting: dict[str, Any], code: str, words: str
 ) -> None:
     _, arn = make_queue(account.emulator)
     with refused(code, words):
-        account.client.create_event_source_mapping(**{"EventSourceArn": arn, "FunctionName": account.make()} | setting)
+        wanted: dict[str, Any] = {"EventSourceArn": arn, "FunctionName": account.make()}
+        account.client.create_event_source_mapping(**wanted | setting)
     assert account.client.list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"] == []
 
 

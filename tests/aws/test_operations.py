@@ -1,13 +1,12 @@
-"""The wire protocols, judged by botocore: what its serializers write is read back, what is rendered its parsers read."""
+"""The wire protocols, judged by botocore: what its serializers write is read back, and its parsers read our answers."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, cast
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from botocore.awsrequest import HeadersDict
@@ -17,8 +16,11 @@ from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from treadle_local.aws.errors import AwsError, access_denied
+from treadle_local.aws.forms import parse_form
 from treadle_local.aws.operations import Operation, Wire, find_operation, render, render_error
+from treadle_local.aws.protocol_cbor import decode, encode
 
 SERVICES = ("apigatewayv2", "cloudformation", "dynamodb", "iam", "lambda", "scheduler", "sns", "sqs", "sts")
 _DEEPEST = 4
@@ -46,10 +48,12 @@ def operations_of(service: str) -> list[OperationModel]:
 
 # Values of AWS's shapes
 
-_texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"), max_size=8)
+_texts = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"), max_size=8
+)
 _path_texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8)
 _header_texts = st.text("abcXYZ019-_:/=", min_size=1, max_size=8)
-_moments = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)).map(  # noqa: DTZ001 - given a zone below
+_moments = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)).map(
     lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
 )
 
@@ -106,7 +110,9 @@ def structures(shape: StructureShape, depth: int) -> st.SearchStrategy[dict[str,
 # Requests by botocore's serializer
 
 
-def request_of(operation: OperationModel, params: Mapping[str, Any]) -> tuple[str, str, str, list[tuple[str, str]], bytes]:
+def request_of(
+    operation: OperationModel, params: Mapping[str, Any]
+) -> tuple[str, str, str, list[tuple[str, str]], bytes]:
     """Method, path, query, headers and body, as a client sends them."""
     protocol = str(operation.service_model.resolved_protocol)
     serializer: Any = create_serializer(protocol, include_validation=False)
@@ -154,7 +160,8 @@ def without_empty_parts(value: Any) -> Any:
         parts = {key: without_empty_parts(part) for key, part in cast("dict[str, Any]", value).items()}
         return {key: part for key, part in parts.items() if part not in ({}, [])}
     if isinstance(value, list):
-        return [part for part in map(without_empty_parts, cast("list[Any]", value)) if part not in ({}, [])]
+        elements: list[Any] = [without_empty_parts(part) for part in value]
+        return [element for element in elements if element not in ({}, [])]
     return value
 
 
@@ -175,7 +182,7 @@ def test_a_request_that_botocore_writes_is_read_back_whole(service: str, data: s
     read = found(operation, params)
     assert (read.service, read.name) == (service, operation.name)
     protocol = str(operation.service_model.metadata["protocol"])
-    expected = expressible(shape, params, protocol) if shape is not None else {}
+    expected: dict[str, Any] = expressible(shape, params, protocol) if shape is not None else {}
     if protocol == "query":
         assert without_empty_parts(read.params) == without_empty_parts(expected)
     else:
@@ -214,3 +221,209 @@ def read_by_botocore(operation: OperationModel, wire: Wire) -> dict[str, Any]:
     )
     answer.pop("ResponseMetadata")
     return {name: part.read() if isinstance(part, BytesIO) else part for name, part in answer.items()}
+
+
+# What is read without botocore
+
+
+@pytest.mark.parametrize(
+    ("operation", "params"),
+    [
+        ("AbortMultipartUpload", {"Bucket": "b", "Key": "k", "UploadId": "u"}),
+        ("CompleteMultipartUpload", {"Bucket": "b", "Key": "k", "UploadId": "u"}),
+        ("CopyObject", {"Bucket": "b", "Key": "k", "CopySource": "other/key"}),
+        ("CreateBucket", {"Bucket": "b"}),
+        ("CreateMultipartUpload", {"Bucket": "b", "Key": "k"}),
+        ("DeleteObject", {"Bucket": "b", "Key": "a/b//c d+ü"}),
+        ("DeleteObjects", {"Bucket": "b", "Delete": {"Objects": [{"Key": "x"}, {"Key": "y", "VersionId": "1"}]}}),
+        ("GetBucketLifecycleConfiguration", {"Bucket": "b"}),
+        ("GetBucketLocation", {"Bucket": "b"}),
+        ("GetObject", {"Bucket": "b", "Key": "k", "Range": "bytes=0-1"}),
+        ("GetObjectTagging", {"Bucket": "b", "Key": "k"}),
+        ("HeadBucket", {"Bucket": "b"}),
+        ("HeadObject", {"Bucket": "b", "Key": "folder/"}),
+        ("ListBuckets", {}),
+        ("ListObjects", {"Bucket": "b", "Prefix": "p/"}),
+        ("ListObjectsV2", {"Bucket": "b", "Prefix": "p/", "MaxKeys": 7}),
+        ("ListParts", {"Bucket": "b", "Key": "k", "UploadId": "u"}),
+        ("PutBucketTagging", {"Bucket": "b", "Tagging": {"TagSet": [{"Key": "a", "Value": "<&>"}]}}),
+        ("PutObject", {"Bucket": "b", "Key": "k", "Body": b"\x00\xff", "Metadata": {"a": "b"}}),
+        ("UploadPart", {"Bucket": "b", "Key": "k", "UploadId": "u", "PartNumber": 2, "Body": b"part"}),
+        ("UploadPartCopy", {"Bucket": "b", "Key": "k", "UploadId": "u", "PartNumber": 2, "CopySource": "o/k"}),
+    ],
+)
+def test_operations_of_s3_are_told_apart(operation: str, params: dict[str, Any]) -> None:
+    read = found(model_of("s3").operation_model(operation), params)
+    assert (read.service, read.name, read.params) == ("s3", operation, params)
+
+
+def test_a_bucket_may_stand_in_the_host() -> None:
+    read = find_operation("s3", "GET", "/folder/key", "", [("host", "bucket.localhost:4566")], b"")
+    assert (read.name, read.params) == ("GetObject", {"Bucket": "bucket", "Key": "folder/key"})
+
+
+def test_an_encoded_slash_stays_in_its_path_segment() -> None:
+    arn = "arn:aws:scheduler:us-east-1:000000000000:schedule/default/nightly"
+    read = found(model_of("scheduler").operation_model("ListTagsForResource"), {"ResourceArn": arn})
+    assert read.params == {"ResourceArn": arn}
+
+
+def test_a_connection_is_found_behind_its_stage() -> None:
+    read = find_operation("execute-api", "POST", "/prod/@connections/abc%3D", "", [], b"hello")
+    assert (read.service, read.name) == ("apigatewaymanagementapi", "PostToConnection")
+    assert read.params == {"ConnectionId": "abc=", "Data": b"hello"}
+
+
+def test_the_two_services_of_dynamodb_differ_by_their_target() -> None:
+    headers = [("x-amz-target", "DynamoDBStreams_20120810.ListStreams")]
+    assert find_operation("dynamodb", "POST", "/", "", headers, b"{}").service == "dynamodbstreams"
+    headers = [("x-amz-target", "DynamoDB_20120810.ListTables")]
+    assert find_operation("dynamodb", "POST", "/", "", headers, b"{}").service == "dynamodb"
+
+
+def test_cloudwatch_is_understood_in_cbor_and_as_a_form() -> None:
+    operation = model_of("cloudwatch").operation_model("PutMetricData")
+    params = {"Namespace": "orders", "MetricData": [{"MetricName": "sold", "Value": 1.5}]}
+    read = found(operation, params)
+    assert (read.service, read.name, read.params) == ("cloudwatch", "PutMetricData", params)
+    form = b"Action=PutMetricData&Namespace=orders&MetricData.member.1.MetricName=sold&MetricData.member.1.Value=1.5"
+    assert find_operation("monitoring", "POST", "/", "", [], form).params == params
+
+
+def test_an_empty_list_in_a_form_is_an_empty_list() -> None:
+    form = b"Action=UntagResource&ResourceArn=a&TagKeys="
+    assert find_operation("sns", "POST", "/", "", [], form).params == {"ResourceArn": "a", "TagKeys": []}
+
+
+def test_a_publish_in_an_unusual_form_is_read_as_well() -> None:
+    form = (
+        b"Action=Publish&Message=m&MessageAttributes.entry.2.Name=n"
+        b"&MessageAttributes.entry.2.Value.DataType=Binary&MessageAttributes.entry.2.Value.BinaryValue=AQI%3D"
+    )
+    expected = {"Message": "m", "MessageAttributes": {"n": {"DataType": "Binary", "BinaryValue": b"\x01\x02"}}}
+    assert find_operation("sns", "POST", "/", "", [], form).params == expected
+
+
+@given(
+    st.lists(st.sampled_from([b"%", b"=", b"+", b"3D", b"3d", b"41", b"\n", b"a", b"&", b"%C3%BC", b"%41"])).map(
+        b"".join
+    )
+)
+def test_forms_are_read_as_the_standard_library_reads_them(body: bytes) -> None:
+    fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
+    assert parse_form(body) == fields
+
+
+_documents = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | _texts | st.binary(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_texts, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(_documents)
+def test_cbor_is_read_as_it_was_written(document: Any) -> None:
+    assert decode(encode(document)) == document
+
+
+@given(st.binary(max_size=40))
+def test_broken_cbor_is_refused(document: bytes) -> None:
+    try:
+        decode(document)
+    except AwsError as refusal:
+        assert refusal.code == "SerializationException"
+
+
+# Refusals
+
+
+def error_of(operation: OperationModel, wire: Wire) -> tuple[int, str, str]:
+    """Status, code and message as boto3 would raise them."""
+    status, headers, body = wire
+    parser: Any = create_parser(str(operation.service_model.resolved_protocol))
+    response = {"status_code": status, "headers": HeadersDict(headers), "body": body, "context": {}}
+    answer = parser.parse(response, operation.output_shape)
+    return status, answer["Error"]["Code"], answer["Error"]["Message"]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "status", "code"),
+    [
+        ("apigatewayv2", "CreateApi", 403, "AccessDeniedException"),
+        ("cloudformation", "CreateStack", 403, "AccessDenied"),
+        ("cloudwatch", "PutMetricData", 403, "AccessDenied"),
+        ("dynamodb", "PutItem", 400, "AccessDeniedException"),
+        ("iam", "CreateRole", 403, "AccessDenied"),
+        ("lambda", "Invoke", 403, "AccessDeniedException"),
+        ("logs", "PutLogEvents", 400, "AccessDeniedException"),
+        ("s3", "GetObject", 403, "AccessDenied"),
+        ("sns", "Publish", 403, "AuthorizationError"),
+        ("sqs", "SendMessage", 400, "AccessDenied"),
+        ("sts", "AssumeRole", 403, "AccessDenied"),
+    ],
+)
+def test_access_denied_has_the_code_that_each_service_gives(
+    service: str, operation: str, status: int, code: str
+) -> None:
+    refusal = access_denied("arn:aws:sts::000000000000:assumed-role/r/s", f"{service}:{operation}", "arn:aws:x")
+    wire = render_error(service, operation, refusal)
+    assert error_of(model_of(service).operation_model(operation), wire) == (status, code, refusal.message)
+
+
+def test_an_error_of_sqs_bears_the_code_of_its_older_protocol() -> None:
+    code = "AWS.SimpleQueueService.NonExistentQueue"
+    refusal = AwsError("QueueDoesNotExist", "The specified queue does not exist.", query_code=code)
+    status, headers, body = render_error("sqs", "SendMessage", refusal)
+    assert (status, dict(headers)["x-amzn-query-error"]) == (400, f"{code};Sender")
+    assert b'"__type":"com.amazonaws.sqs#QueueDoesNotExist"' in body
+
+
+def test_an_error_carries_the_further_members_of_its_shape() -> None:
+    reasons = [{"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}]
+    refusal = AwsError("TransactionCanceledException", "Transaction cancelled", fields={"CancellationReasons": reasons})
+    parser: Any = create_parser("json")
+    status, headers, body = render_error("dynamodb", "TransactWriteItems", refusal)
+    response = {"status_code": status, "headers": HeadersDict(headers), "body": body, "context": {}}
+    answer = parser.parse(response, model_of("dynamodb").shape_for("TransactionCanceledException"))
+    assert (answer["CancellationReasons"], answer["Message"]) == (reasons, "Transaction cancelled")
+
+
+def test_text_that_xml_cannot_hold_is_replaced() -> None:
+    refusal = AwsError("ValidationError", "<a> & \x00 \r b")
+    answer = error_of(model_of("sts").operation_model("AssumeRole"), render_error("sts", "AssumeRole", refusal))
+    assert answer == (400, "ValidationError", "<a> & \ufffd \r b")
+
+
+def test_the_refusal_of_a_head_request_has_no_body() -> None:
+    assert render_error("s3", "HeadObject", access_denied("a", "s3:GetObject", "b"))[2] == b""
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "path", "headers", "body", "code"),
+    [
+        ("sqs", "POST", "/", [("x-amz-target", "AmazonSQS.SendMessage")], b"{", "SerializationException"),
+        ("sqs", "POST", "/", [("x-amz-target", "AmazonSQS.SendMessage")], b"[]", "SerializationException"),
+        ("sqs", "POST", "/", [], b"Action=SendMessage", "UnknownOperationException"),
+        ("sns", "POST", "/", [], b"Action=Fly", "UnknownOperationException"),
+        ("sns", "POST", "/", [], b"Message=x", "MissingAction"),
+        ("sns", "POST", "/", [], b"Action=TagResource&Tags=x", "SerializationException"),
+        ("sns", "POST", "/", [], b"Action=TagResource&Tags.member.x.Key=a", "SerializationException"),
+        ("sns", "POST", "/", [], b"Action=TagResource&Tags=&Tags.member.1.Key=a", "SerializationException"),
+        ("sts", "POST", "/", [], b"Action=AssumeRole&DurationSeconds=soon", "SerializationException"),
+        ("sts", "POST", "/", [], b"Action=AssumeRole&RoleArn=%FF", "SerializationException"),
+        ("lambda", "GET", "/2015-03-31/unknown", [], b"", "UnknownOperationException"),
+        ("lambda", "POST", "/2015-03-31/functions", [], b"{", "SerializationException"),
+        ("lambda", "POST", "/2015-03-31/functions", [], b'{"Layers":{}}', "SerializationException"),
+        ("s3", "POST", "/bucket/key", [], b"", "CompleteMultipartUpload"),
+        ("s3", "PATCH", "/bucket", [], b"", "MethodNotAllowed"),
+        ("nonesuch", "GET", "/", [], b"", "UnknownOperationException"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_name(
+    service: str, method: str, path: str, headers: list[tuple[str, str]], body: bytes, code: str
+) -> None:
+    try:
+        assert find_operation(service, method, path, "", headers, body).name == code
+    except AwsError as refusal:
+        assert refusal.code == code
+        assert render_error(service, "", refusal)[0] == refusal.status

@@ -9,13 +9,15 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from support.dev import Dev
 from treadle_local.aws.service import ROOT, Region
 from treadle_local.clock import ManualClock
 from treadle_local.sqs.deadlines import Deadlines
@@ -31,18 +33,8 @@ MIB = 1_048_576
 DEADLINE_SECONDS = 20
 
 
-class Emulator(Protocol):
-    """What these tests use of the running emulator, whose clock is turned by hand."""
-
-    endpoint: str
-
-    def client(self, service: str) -> Any: ...
-
-    def advance(self, seconds: float) -> None: ...
-
-
 @pytest.fixture
-def sqs(emulator: Emulator) -> SQSClient:
+def sqs(emulator: Dev) -> SQSClient:
     return cast("SQSClient", emulator.client("sqs"))
 
 
@@ -82,7 +74,7 @@ def system_attributes(message: MessageTypeDef) -> Mapping[str, str]:
 
 def counts(sqs: SQSClient, url: str) -> tuple[int, int, int]:
     """Visible, in flight, delayed."""
-    names = (
+    names: Any = (
         "ApproximateNumberOfMessages",
         "ApproximateNumberOfMessagesNotVisible",
         "ApproximateNumberOfMessagesDelayed",
@@ -95,8 +87,8 @@ def refusal(call: Callable[[], object]) -> tuple[str, str]:
     """Code and message of the refusal of a call."""
     with pytest.raises(ClientError) as caught:
         call()
-    error = caught.value.response["Error"]
-    return error["Code"], error["Message"]
+    error = caught.value.response.get("Error", {})
+    return error.get("Code", ""), error.get("Message", "")
 
 
 # Messages
@@ -163,7 +155,7 @@ def test_a_receive_returns_the_attributes_it_asks_for(sqs: SQSClient) -> None:
     assert code == "InvalidAttributeName"
 
 
-def test_a_received_message_is_invisible_until_its_timeout(sqs: SQSClient, emulator: Emulator) -> None:
+def test_a_received_message_is_invisible_until_its_timeout(sqs: SQSClient, emulator: Dev) -> None:
     url = create_queue(sqs, VisibilityTimeout="30")
     sqs.send_message(QueueUrl=url, MessageBody="m")
     assert bodies(receive(sqs, url)) == ["m"]
@@ -179,7 +171,7 @@ def test_a_received_message_is_invisible_until_its_timeout(sqs: SQSClient, emula
     assert counts(sqs, url) == (1, 0, 0)
 
 
-def test_the_visibility_of_a_message_can_be_changed_either_way(sqs: SQSClient, emulator: Emulator) -> None:
+def test_the_visibility_of_a_message_can_be_changed_either_way(sqs: SQSClient, emulator: Dev) -> None:
     url = create_queue(sqs)
     sqs.send_message(QueueUrl=url, MessageBody="m")
     (message,) = receive(sqs, url)
@@ -195,7 +187,7 @@ def test_the_visibility_of_a_message_can_be_changed_either_way(sqs: SQSClient, e
     assert "not available for visibility timeout change" in text
 
 
-def test_a_message_can_be_delayed_by_its_queue_or_by_itself(sqs: SQSClient, emulator: Emulator) -> None:
+def test_a_message_can_be_delayed_by_its_queue_or_by_itself(sqs: SQSClient, emulator: Dev) -> None:
     url = create_queue(sqs, DelaySeconds="10")
     sqs.send_message(QueueUrl=url, MessageBody="as the queue says")
     sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=900)
@@ -208,7 +200,7 @@ def test_a_message_can_be_delayed_by_its_queue_or_by_itself(sqs: SQSClient, emul
     assert "later" in bodies(receive(sqs, url))
 
 
-def test_a_message_is_gone_after_its_retention(sqs: SQSClient, emulator: Emulator) -> None:
+def test_a_message_is_gone_after_its_retention(sqs: SQSClient, emulator: Dev) -> None:
     url = create_queue(sqs, MessageRetentionPeriod="60")
     sqs.send_message(QueueUrl=url, MessageBody="visible")
     sqs.send_message(QueueUrl=url, MessageBody="delayed", DelaySeconds=50)
@@ -219,7 +211,7 @@ def test_a_message_is_gone_after_its_retention(sqs: SQSClient, emulator: Emulato
     assert counts(sqs, url) == (0, 0, 0)
 
 
-def test_a_deleted_message_never_comes_back(sqs: SQSClient, emulator: Emulator) -> None:
+def test_a_deleted_message_never_comes_back(sqs: SQSClient, emulator: Dev) -> None:
     url = create_queue(sqs)
     sqs.send_message(QueueUrl=url, MessageBody="m")
     (first,) = receive(sqs, url)
@@ -247,7 +239,7 @@ def test_a_receipt_of_another_queue_is_refused(sqs: SQSClient) -> None:
     assert code == "ReceiptHandleIsInvalid"
 
 
-def test_a_purge_empties_the_queue_once_a_minute(sqs: SQSClient, emulator: Emulator) -> None:
+def test_a_purge_empties_the_queue_once_a_minute(sqs: SQSClient, emulator: Dev) -> None:
     url = create_queue(sqs)
     sqs.send_message(QueueUrl=url, MessageBody="visible")
     sqs.send_message(QueueUrl=url, MessageBody="delayed", DelaySeconds=60)
@@ -284,7 +276,7 @@ def test_a_waiting_receive_gets_a_message_that_is_sent(sqs: SQSClient) -> None:
     assert set(bodies(found)) == {"m"}
 
 
-def test_a_waiting_receive_gets_a_message_that_becomes_visible(sqs: SQSClient, emulator: Emulator) -> None:
+def test_a_waiting_receive_gets_a_message_that_becomes_visible(sqs: SQSClient, emulator: Dev) -> None:
     url = create_queue(sqs, ReceiveMessageWaitTimeSeconds="20")
     sqs.send_message(QueueUrl=url, MessageBody="m", DelaySeconds=3)
     thread, found = in_background(lambda: receive(sqs, url))
@@ -292,14 +284,14 @@ def test_a_waiting_receive_gets_a_message_that_becomes_visible(sqs: SQSClient, e
     assert bodies(found) == ["m"]
 
 
-def test_a_waiting_receive_ends_empty_after_its_time(sqs: SQSClient, emulator: Emulator) -> None:
+def test_a_waiting_receive_ends_empty_after_its_time(sqs: SQSClient, emulator: Dev) -> None:
     url = create_queue(sqs)
     thread, found = in_background(lambda: receive(sqs, url, WaitTimeSeconds=20))
     join_while(thread, lambda: emulator.advance(5))
     assert found == []
 
 
-def test_deleting_a_queue_ends_the_receives_that_wait(sqs: SQSClient, emulator: Emulator) -> None:
+def test_deleting_a_queue_ends_the_receives_that_wait(sqs: SQSClient, emulator: Dev) -> None:
     url = create_queue(sqs)
     ended: list[str] = []
 
@@ -399,9 +391,7 @@ def test_timers_that_were_set_and_dropped_take_no_memory() -> None:
 # Dead letters
 
 
-def test_a_message_that_was_received_too_often_goes_to_the_dead_letter_queue(
-    sqs: SQSClient, emulator: Emulator
-) -> None:
+def test_a_message_that_was_received_too_often_goes_to_the_dead_letter_queue(sqs: SQSClient, emulator: Dev) -> None:
     dead_letters = create_queue(sqs)
     redrive = {"deadLetterTargetArn": arn_of(dead_letters), "maxReceiveCount": 2}
     url = create_queue(sqs, RedrivePolicy=json.dumps(redrive), VisibilityTimeout="5")
@@ -424,7 +414,7 @@ def test_a_message_that_was_received_too_often_goes_to_the_dead_letter_queue(
     assert sqs.list_dead_letter_source_queues(QueueUrl=dead_letters)["queueUrls"] == [url]
 
 
-def test_a_waiting_receive_on_the_dead_letter_queue_gets_what_dies(sqs: SQSClient, emulator: Emulator) -> None:
+def test_a_waiting_receive_on_the_dead_letter_queue_gets_what_dies(sqs: SQSClient, emulator: Dev) -> None:
     dead_letters = create_queue(sqs)
     redrive = {"deadLetterTargetArn": arn_of(dead_letters), "maxReceiveCount": "1"}
     url = create_queue(sqs, RedrivePolicy=json.dumps(redrive), VisibilityTimeout="0")
@@ -450,7 +440,10 @@ def test_without_its_dead_letter_queue_a_message_is_not_lost(sqs: SQSClient) -> 
     [
         ("nonsense", "not a valid JSON map"),
         ('{"maxReceiveCount": 3}', "mandatory attribute: deadLetterTargetArn"),
-        ('{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:nowhere"}', "mandatory attribute: maxReceiveCount"),
+        (
+            '{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:nowhere"}',
+            "mandatory attribute: maxReceiveCount",
+        ),
         ('{"deadLetterTargetArn": "x", "maxReceiveCount": 0}', "from 1 to 1000"),
         ('{"deadLetterTargetArn": "x", "maxReceiveCount": 1001}', "from 1 to 1000"),
         (
@@ -543,9 +536,7 @@ def test_a_message_may_have_a_mebibyte_and_not_a_byte_more(sqs: SQSClient) -> No
     attribute_bytes = 1 + 6 + 2
     exact = "é" * ((MIB - attribute_bytes) // 2) + "x"
     sqs.send_message(QueueUrl=url, MessageBody=exact, MessageAttributes=attributes)
-    code, text = refusal(
-        lambda: sqs.send_message(QueueUrl=url, MessageBody=f"{exact}x", MessageAttributes=attributes)
-    )
+    code, text = refusal(lambda: sqs.send_message(QueueUrl=url, MessageBody=f"{exact}x", MessageAttributes=attributes))
     assert code == "InvalidParameterValue"
     assert "shorter than 1048576 bytes" in text
 
@@ -632,7 +623,7 @@ def test_a_receive_beyond_the_limits_is_refused(sqs: SQSClient, options: dict[st
 # Queues
 
 
-def test_a_queue_has_the_defaults_of_aws(sqs: SQSClient, emulator: Emulator) -> None:
+def test_a_queue_has_the_defaults_of_aws(sqs: SQSClient, emulator: Dev) -> None:
     name = unique("queue")
     url = create_queue(sqs, name)
     assert url == f"{emulator.endpoint}/{ACCOUNT}/{name}"
@@ -705,7 +696,7 @@ def test_what_is_not_built_is_refused_by_name(sqs: SQSClient) -> None:
     assert text == "AddPermission is not in Treadle's emulator yet"
 
 
-def test_queue_attributes_can_be_changed_and_removed(sqs: SQSClient, emulator: Emulator) -> None:
+def test_queue_attributes_can_be_changed_and_removed(sqs: SQSClient, emulator: Dev) -> None:
     url = create_queue(sqs)
     policy = '{"Version": "2012-10-17",  "Statement": []}'
     emulator.advance(2)
@@ -717,11 +708,11 @@ def test_queue_attributes_can_be_changed_and_removed(sqs: SQSClient, emulator: E
     assert "Attributes" not in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
 
 
-def test_a_missing_queue_is_named_so(sqs: SQSClient, emulator: Emulator) -> None:
+def test_a_missing_queue_is_named_so(sqs: SQSClient, emulator: Dev) -> None:
     url = f"{emulator.endpoint}/{ACCOUNT}/{unique('missing')}"
     with pytest.raises(sqs.exceptions.QueueDoesNotExist) as caught:
         sqs.send_message(QueueUrl=url, MessageBody="m")
-    assert caught.value.response["Error"]["Code"] == "AWS.SimpleQueueService.NonExistentQueue"
+    assert caught.value.response.get("Error", {}).get("Code") == "AWS.SimpleQueueService.NonExistentQueue"
     assert refusal(lambda: sqs.receive_message(QueueUrl="nonsense"))[0] == "InvalidAddress"
     name = url.rsplit("/", 1)[1]
     assert refusal(lambda: sqs.get_queue_url(QueueName=name))[0] == "AWS.SimpleQueueService.NonExistentQueue"
@@ -748,9 +739,7 @@ def test_queues_are_listed_by_prefix_and_page(sqs: SQSClient) -> None:
     urls = [create_queue(sqs, f"{prefix}-{number}") for number in range(5)]
     assert sqs.list_queues(QueueNamePrefix=prefix)["QueueUrls"] == urls
     assert "QueueUrls" not in sqs.list_queues(QueueNamePrefix=unique("missing"))
-    pages = sqs.get_paginator("list_queues").paginate(
-        QueueNamePrefix=prefix, PaginationConfig={"PageSize": 2}
-    )
+    pages = sqs.get_paginator("list_queues").paginate(QueueNamePrefix=prefix, PaginationConfig={"PageSize": 2})
     assert [page["QueueUrls"] for page in pages] == [urls[0:2], urls[2:4], urls[4:]]
 
 

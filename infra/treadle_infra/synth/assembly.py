@@ -63,7 +63,7 @@ def write_assembly(assembly: Assembly, directory: Path) -> None:
         _write_artifact(artifact, directory / artifact_file(artifact))
     for name, template in assembly.templates.items():
         _write(directory / name, template_text(template).encode())
-    _write(directory / MANIFEST_FILE, (json.dumps(assembly.manifest, indent=1) + "\n").encode())
+    _write(directory / MANIFEST_FILE, (json.dumps(assembly.manifest, indent=1, ensure_ascii=False) + "\n").encode())
     for name in former - set(assembly.templates):
         (directory / name).unlink(missing_ok=True)
     wanted = {artifact.key for artifact in assembly.artifacts}

@@ -36,7 +36,7 @@ def build_template(topology: Topology, code_keys: Mapping[str, str]) -> Object:
 
 def template_text(template: Object) -> str:
     """The template as it is written and sent."""
-    return json.dumps(template, indent=1) + "\n"
+    return json.dumps(template, indent=1, ensure_ascii=False) + "\n"
 
 
 def check_template(template: Object) -> list[Finding]:

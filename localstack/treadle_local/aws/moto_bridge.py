@@ -25,6 +25,14 @@ from treadle_local.http.messages import Request, Response
 
 T = TypeVar("T")
 _log = logging.getLogger("treadle.moto")
+# What every deployment needs: loading a service's model and backend takes moto a tenth of a second or more.
+_WARM_UP = (
+    ("iam", "ListRoles"),
+    ("s3", "ListBuckets"),
+    ("logs", "DescribeLogGroups"),
+    ("dynamodb", "ListTables"),
+    ("apigatewayv2", "GetApis"),
+)
 _HOP_BY_HOP = frozenset({"content-length", "connection", "transfer-encoding", "server", "date"})
 
 
@@ -61,6 +69,8 @@ class Moto:
 
         self._backends = backends
         self._wsgi = DomainDispatcherApplication(create_backend_app)
+        for service, operation in _WARM_UP:
+            self._call(service, operation, {})
 
     async def _run(self, work: Callable[[], T]) -> T:
         def locked() -> T:

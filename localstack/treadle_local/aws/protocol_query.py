@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.forms import parse_form
+from treadle_local.aws.publish import publish_params, published
 from treadle_local.aws.service_models import Protocol, operation_model, service_model
 from treadle_local.aws.wire import Operation, Wire, new_request_id, parse_scalar, unreadable
 from treadle_local.aws.xml_output import members_of, text_of
@@ -36,6 +38,10 @@ def parse(service: str, body: bytes) -> Operation:
     action = form.get("Action")
     if not action:
         raise AwsError("MissingAction", "The request must contain the parameter Action.")
+    if service == "sns" and action == "Publish":
+        fast = publish_params(form)
+        if fast is not None:
+            return Operation(service, action, fast, Protocol.QUERY)
     shape = operation_model(service, action).input_shape
     tree: Node = {}
     for name, value in form.items():
@@ -46,17 +52,18 @@ def parse(service: str, body: bytes) -> Operation:
 
 def render(service: str, operation: str, result: Mapping[str, Any]) -> Wire:
     """The answer of an operation that went well."""
+    if service == "sns" and operation == "Publish":
+        return _envelope(operation, *published(result))
     shape = operation_model(service, operation).output_shape
     namespace = service_model(service).metadata.get("xmlNamespace", "")
     content = ""
     if shape is not None:
         wrapper = shape.serialization.get("resultWrapper", f"{operation}Result")
         content = f"<{wrapper}>{members_of(shape, result)}</{wrapper}>"
-    return render_content(operation, namespace, content)
+    return _envelope(operation, namespace, content)
 
 
-def render_content(operation: str, namespace: str, content: str) -> Wire:
-    """The answer around a result that is XML already."""
+def _envelope(operation: str, namespace: str, content: str) -> Wire:
     request_id = new_request_id()
     body = (
         f'<{operation}Response xmlns="{namespace}">{content}'
@@ -119,11 +126,17 @@ def _branch(node: Node | str) -> Node:
 
 def _structure(shape: StructureShape, node: Node) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for name, member in shape.members.items():
-        found = node.get(_member_name(name, member))
+    for name, field, member in _fields(shape):
+        found = node.get(field)
         if found is not None:
             values[name] = _value(member, found)
     return values
+
+
+@cache
+def _fields(shape: StructureShape) -> tuple[tuple[str, str, Shape], ...]:
+    """A structure's members: AWS's names, the form's names, the shapes."""
+    return tuple((name, _member_name(name, member), member) for name, member in shape.members.items())
 
 
 def _member_name(name: str, shape: Shape) -> str:

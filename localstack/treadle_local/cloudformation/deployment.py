@@ -12,7 +12,7 @@ from treadle_local.cloudformation.errors import NotYetKnownError, ResourceError,
 from treadle_local.cloudformation.evaluation import evaluate, needed, scalar_text
 from treadle_local.cloudformation.expressions import Expression, Reference
 from treadle_local.cloudformation.graph import creation_order
-from treadle_local.cloudformation.json_values import as_object
+from treadle_local.cloudformation.json_values import is_object
 from treadle_local.cloudformation.parameters import ParameterValue
 from treadle_local.cloudformation.properties import conform
 from treadle_local.cloudformation.providers.base import Model
@@ -64,9 +64,9 @@ class Deployment:
         """
         schema = PROVIDERS[declaration.type].schema
         raw = evaluate(declaration.properties, Scope(self, live))
-        properties = as_object(raw)
-        if properties is None:
+        if not is_object(raw):
             raise ResourceError("Properties must be an object")
+        properties = raw
         tags: Any = None
         problems: list[str] = []
         if schema.tags is not None and "Tags" in properties:

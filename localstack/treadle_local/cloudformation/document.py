@@ -10,6 +10,7 @@ from typing import Any
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.cloudformation.errors import not_here, template_error, validation_error
+from treadle_local.cloudformation.json_values import is_object
 
 # Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 MAXIMUM_INLINE_BYTES = 51_200
@@ -43,7 +44,7 @@ def read(text: str) -> dict[str, Any]:
             raise template_error(f"JSON not well-formed. (line {error.lineno}, column {error.colno})") from None
     else:
         value = _read_yaml(text)
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise template_error("unsupported structure.")
     return value
 

@@ -31,6 +31,7 @@ from treadle_local.cloudformation.expressions import (
     Substitution,
     children,
 )
+from treadle_local.cloudformation.json_values import is_list
 
 
 class NoValue:
@@ -175,10 +176,9 @@ def _text(value: Any, function: str) -> str:
 
 def _list(expression: Expression, scope: Scope, function: str) -> list[Any]:
     value = evaluate(expression, scope)
-    if not isinstance(value, list):
+    if not is_list(value):
         raise ResourceError(f"Template error: {function} requires a list")
-    items: list[Any] = value
-    return items
+    return value
 
 
 def _select(index: Any, items: list[Any]) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from treadle_local.aws.errors import AwsError
 from treadle_local.cloudformation.errors import not_here, template_error, validation_error
 from treadle_local.cloudformation.evaluation import scalar_text
+from treadle_local.cloudformation.json_values import is_list, is_object
 
 ParameterValue: TypeAlias = str | list[str]
 
@@ -66,9 +67,9 @@ def declare(name: str, entry: Any, path: str) -> Parameter:
 
     Raises: ValidationError for a malformed one, or a type that this engine has not.
     """
-    if not isinstance(entry, dict):
+    if not is_object(entry):
         raise template_error(f"Every Parameters member must be an object (at {path})")
-    declared: dict[str, Any] = entry
+    declared = entry
     unknown = sorted(set(declared) - _MEMBERS)
     if unknown:
         raise template_error(f"Invalid template parameter property '{unknown[0]}' (at {path}/{unknown[0]})")
@@ -185,10 +186,9 @@ def _allowed_values(declared: Mapping[str, Any], path: str) -> tuple[str, ...] |
     values = declared.get("AllowedValues")
     if values is None:
         return None
-    if not isinstance(values, list):
+    if not is_list(values):
         raise template_error(f"AllowedValues must be a list (at {path}/AllowedValues)")
-    items: list[Any] = values
-    return tuple(scalar_text(item) for item in items)
+    return tuple(scalar_text(item) for item in values)
 
 
 def _pattern(declared: Mapping[str, Any], path: str) -> re.Pattern[str] | None:

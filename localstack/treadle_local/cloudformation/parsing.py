@@ -30,6 +30,7 @@ from treadle_local.cloudformation.expressions import (
     Split,
     Substitution,
 )
+from treadle_local.cloudformation.json_values import is_list, is_object
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z0-9_:]+(\.[A-Za-z0-9_.]+)?")
@@ -73,9 +74,9 @@ class Parser:
 
         Raises: ValidationError for an unknown or malformed function, naming the path.
         """
-        if isinstance(value, dict):
+        if is_object(value):
             return self._parse_object(value, path)
-        if isinstance(value, list):
+        if is_list(value):
             items = tuple(self.parse(item, f"{path}/{index}") for index, item in enumerate(value))
             return Literal(value) if all(isinstance(item, Literal) for item in items) else Array(items)
         if value is None:
@@ -86,7 +87,7 @@ class Parser:
 
     def parse_condition(self, value: Any, path: str) -> Expression:
         """The expression of an entry of `Conditions`, or of a condition within one."""
-        if isinstance(value, dict) and len(value) == 1:
+        if is_object(value) and len(value) == 1:
             name, argument = next(iter(value.items()))
             function = self._conditions.get(name)
             if function is not None:
@@ -132,7 +133,7 @@ class Parser:
         match argument:
             case str():
                 text = argument
-            case [str() as text, dict() as given]:
+            case [str() as text, given] if is_object(given):
                 variables = {name: self.parse(value, f"{path}/1/{name}") for name, value in given.items()}
             case _:
                 raise validation_error(
@@ -154,7 +155,7 @@ class Parser:
 
     def _join(self, argument: Any, path: str) -> Expression:
         match argument:
-            case [str() as delimiter, (list() | dict()) as items]:
+            case [str() as delimiter, items] if is_list(items) or is_object(items):
                 return Join(delimiter, self.parse(items, f"{path}/1"))
             case _:
                 raise _arguments(
@@ -163,7 +164,7 @@ class Parser:
 
     def _select(self, argument: Any, path: str) -> Expression:
         match argument:
-            case [index, (list() | dict()) as items]:
+            case [index, items] if is_list(items) or is_object(items):
                 return Select(self.parse(index, f"{path}/0"), self.parse(items, f"{path}/1"))
             case _:
                 raise _arguments("Fn::Select", "two parameters, the index and the list", path)
@@ -204,7 +205,7 @@ class Parser:
                 raise _arguments("Fn::Equals", "a list of two values", path)
 
     def _several(self, argument: Any, path: str) -> tuple[Expression, ...]:
-        if not isinstance(argument, list) or not 2 <= len(argument) <= 10:
+        if not is_list(argument) or not 2 <= len(argument) <= 10:
             raise _arguments(path.rsplit("/", 1)[-1], "between 2 and 10 conditions", path)
         return tuple(self.parse_condition(item, f"{path}/{index}") for index, item in enumerate(argument))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, assert_never
 
 from treadle_local.cloudformation.evaluation import scalar_text
-from treadle_local.cloudformation.json_values import as_list, as_object
+from treadle_local.cloudformation.json_values import is_list, is_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +97,15 @@ def _conform(shape: Shape, value: Any, path: str, report: Callable[[str], None])
         case Flag():
             return _flag(value, path, report)
         case Document():
-            document = value if isinstance(value, str) else as_object(value)
-            if document is None:
-                report(_mistyped(path, "JSONObject", value))
-            return document
+            if isinstance(value, str) or is_object(value):
+                return value
+            report(_mistyped(path, "JSONObject", value))
+            return None
         case ListOf(item):
-            items = as_list(value)
-            if items is None:
+            if not is_list(value):
                 report(_mistyped(path, "JSONArray", value))
                 return None
-            return [_conform(item, element, f"{path}/{index}", report) for index, element in enumerate(items)]
+            return [_conform(item, element, f"{path}/{index}", report) for index, element in enumerate(value)]
         case MapOf(inner):
             return {
                 name: _conform(inner, member, f"{path}/{name}", report) for name, member in _object(value, path, report)
@@ -134,9 +133,8 @@ def _record(shape: Record, value: Any, path: str, report: Callable[[str], None])
 
 
 def _object(value: Any, path: str, report: Callable[[str], None]) -> list[tuple[str, Any]]:
-    members = as_object(value)
-    if members is not None:
-        return list(members.items())
+    if is_object(value):
+        return list(value.items())
     report(_mistyped(path, "JSONObject", value))
     return []
 

@@ -11,7 +11,7 @@ from typing import Any
 from treadle_local.cloudformation import document, parameters
 from treadle_local.cloudformation.errors import not_here, template_error, validation_error
 from treadle_local.cloudformation.expressions import NOTHING, Expression
-from treadle_local.cloudformation.json_values import as_object, listed
+from treadle_local.cloudformation.json_values import is_object, listed
 from treadle_local.cloudformation.parameters import Parameter
 from treadle_local.cloudformation.parsing import Parser
 
@@ -149,9 +149,9 @@ def _transforms(value: Any) -> tuple[str, ...]:
 def _entries(sections: Mapping[str, Any], section: str) -> dict[str, Any]:
     """The entries of a section, whose names are letters and digits."""
     value = sections.get(section, {})
-    entries = as_object(value)
-    if entries is None:
+    if not is_object(value):
         raise template_error(f"{section} must be an object (at /{section})")
+    entries = value
     maximum = _MAXIMUM_ENTRIES.get(section)
     if maximum is not None and len(entries) > maximum:
         raise template_error(f"Number of {section.lower()}, {len(entries)}, is greater than maximum allowed, {maximum}")
@@ -259,7 +259,6 @@ def _output(name: str, entry: Any, parser: Parser) -> Output:
 
 
 def _object(value: Any, path: str) -> dict[str, Any]:
-    members = as_object(value)
-    if members is None:
+    if not is_object(value):
         raise template_error(f"[{path}] must be an object")
-    return members
+    return value

@@ -15,6 +15,8 @@ from treadle_local.aws.service_models import operation_model, service_model
 from treadle_local.functions.refusals import invalid, violation
 
 _MAXIMUM_TAGS = 50
+# An unknown runtime passes AWS's front end; the service itself refuses it, in other words.
+_OPEN_ENUM = "Runtime"
 _NUMBERS = frozenset({"integer", "long", "float", "double", "boolean"})
 _PYTHON_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str,
@@ -91,7 +93,7 @@ def _check_type(shape: Shape, value: Any) -> None:
 
 def _broken_rules(shape: Shape, value: Any) -> Iterator[str]:
     rules = shape.metadata
-    if isinstance(shape, StringShape) and shape.enum and value not in shape.enum:
+    if isinstance(shape, StringShape) and shape.name != _OPEN_ENUM and shape.enum and value not in shape.enum:
         yield f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
     word = "value" if shape.type_name in _NUMBERS else "length"
     measure: float = value if word == "value" else len(value)

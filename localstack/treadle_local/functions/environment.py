@@ -73,6 +73,7 @@ class Environment:
         self._asked: asyncio.Future[Response] | None = None
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._init_error: bytes | None = None
+        self._waiting: Work | None = None
         self._answer: asyncio.Future[tuple[Status, bytes]] | None = None
         self._request_id = ""
         self._process: asyncio.subprocess.Process | None = None
@@ -152,6 +153,7 @@ class Environment:
         init_ms, self._init_ms = self._init_ms, None
         started = time.perf_counter()
         if self._init_error is not None:
+            self.dead = True
             return Done("error", self._init_error, 0.0, init_ms, self._peak_memory_mb())
         self._request_id = work.request_id
         self._lines = []
@@ -171,21 +173,11 @@ class Environment:
         return Done(status, payload, duration_ms, init_ms, peak_memory_mb, tuple(self._lines))
 
     def _deliver(self, work: Work) -> None:
+        """Hands the event over, now or as soon as the process asks: after an answer it takes a moment to ask again."""
         if self._asked is None or self._asked.done():
-            if self._answer is not None and not self._answer.done():
-                self._answer.set_result(("error", _error("Runtime.ExitError", "the runtime ended between two events")))
-            return
-        deadline_ms = int((time.time() + work.timeout_seconds) * 1000)
-        headers = [
-            ("Lambda-Runtime-Aws-Request-Id", work.request_id),
-            ("Lambda-Runtime-Deadline-Ms", str(deadline_ms)),
-            ("Lambda-Runtime-Invoked-Function-Arn", work.invoked_arn),
-            ("Lambda-Runtime-Trace-Id", work.trace_header),
-            ("Content-Type", "application/json"),
-        ]
-        if work.client_context:
-            headers.append(("Lambda-Runtime-Client-Context", work.client_context))
-        self._asked.set_result(Response(200, work.payload, headers))
+            self._waiting = work
+        else:
+            self._asked.set_result(_event_response(work))
 
     def _time_out(self, work: Work) -> None:
         if self._answer is not None and not self._answer.done():
@@ -195,6 +187,9 @@ class Environment:
     # the runtime client's side
 
     async def next_event(self) -> Response:
+        if self._waiting is not None:
+            work, self._waiting = self._waiting, None
+            return _event_response(work)
         self._asked = self._loop.create_future()
         if not self._ready.done():
             self._ready.set_result(None)
@@ -249,6 +244,20 @@ class Environment:
         except OSError:
             pass
         return 0
+
+
+def _event_response(work: Work) -> Response:
+    """Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-next"""
+    headers = [
+        ("Lambda-Runtime-Aws-Request-Id", work.request_id),
+        ("Lambda-Runtime-Deadline-Ms", str(int((time.time() + work.timeout_seconds) * 1000))),
+        ("Lambda-Runtime-Invoked-Function-Arn", work.invoked_arn),
+        ("Lambda-Runtime-Trace-Id", work.trace_header),
+        ("Content-Type", "application/json"),
+    ]
+    if work.client_context:
+        headers.append(("Lambda-Runtime-Client-Context", work.client_context))
+    return Response(200, work.payload, headers)
 
 
 def _error(kind: str, message: str) -> bytes:

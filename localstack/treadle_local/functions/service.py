@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Caller, Params, Region, Result, Target
@@ -104,8 +104,9 @@ class LambdaService:
         do = self._operations.get(operation)
         if do is None:
             raise _refusal(operation)
-        check(operation, params)
-        return do(params)
+        given = _without_nulls(params)
+        check(operation, given)
+        return do(given)
 
     def targets(self, operation: str, params: Params) -> Sequence[Target]:
         """See `Service`. Giving a function a role asks for `iam:PassRole` too.
@@ -193,6 +194,15 @@ class LambdaService:
             },
             "AccountUsage": {"TotalCodeSize": sum(packages.values()), "FunctionCount": len(functions)},
         }
+
+
+def _without_nulls(params: Params) -> Params:
+    """The parameters that were given: null in JSON is as good as absent, at any depth."""
+    return {
+        name: _without_nulls(cast("Params", value)) if isinstance(value, Mapping) else value
+        for name, value in params.items()
+        if value is not None
+    }
 
 
 def _refusal(operation: str) -> AwsError:

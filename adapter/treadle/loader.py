@@ -1,0 +1,93 @@
+"""Loads a step's module from its file, wherever it lies in the project and whatever it is called.
+
+The path rules stand here once: discovery reads configs by them on the laptop, the adapter runs handlers by them on
+Lambda. Imports at module level only what a Python process has loaded anyway; works on Python 3.9 too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+PROJECT_PACKAGE = "_treadle_app"
+"""Stands for the project's folder in module names: `steps/orders/create_step.py` is `_treadle_app.steps.orders.create_step`."""
+
+
+def search_folders(relative_path: str) -> tuple[str, ...]:
+    """Where absolute imports of a step are looked up, in order, relative to the project; `""` is the project itself.
+
+    The folder of the step, the one above it, the project: `steps/orders/create_step.py` -> ("steps/orders", "steps", "").
+    """
+    folder = os.path.dirname(relative_path)
+    return tuple(dict.fromkeys((folder, os.path.dirname(folder), "")))
+
+
+def load_module(project_root: str, relative_path: str) -> ModuleType:
+    """The module in the file `relative_path` (with forward slashes) of the project, executed.
+
+    Its folder, the folder above and the project are put on `sys.path`, behind Python's own library (a `json.py` in the
+    project hides nothing) and ahead of everything else. Relative imports reach up to the project's folder. File and folder names
+    need not be identifiers.
+    Raises: whatever the module raises.
+    """
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    root = os.path.abspath(project_root)
+    _extend_path([os.path.join(root, folder) if folder else root for folder in search_folders(relative_path)])
+    package = _package(root, os.path.dirname(relative_path))
+    stem = os.path.splitext(os.path.basename(relative_path))[0]
+    name = f"{package}.{stem.replace('.', '-')}"
+    spec = spec_from_file_location(name, os.path.join(root, *relative_path.split("/")))
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{relative_path} is not a Python file")
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def _extend_path(folders: list[str]) -> None:
+    """Puts `folders` between Python's own library and the rest of `sys.path`."""
+    library = os.path.dirname(os.__file__)
+    own: list[str] = []
+    rest: list[str] = []
+    for entry in sys.path:
+        (own if _is_library(entry, library) else rest).append(entry)
+    sys.path[:] = [*own, *folders, *(entry for entry in rest if entry not in folders)]
+
+
+def _is_library(entry: str, library: str) -> bool:
+    if os.path.basename(entry) in ("site-packages", "dist-packages"):
+        return False
+    archive = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
+    return entry == library or entry.startswith(library + os.sep) or os.path.basename(entry) == archive
+
+
+def _package(root: str, folder: str) -> str:
+    """The name of the package for `folder`, ready for relative imports.
+
+    Python finds the packages itself, by their folders' names. Only the first stands for no folder's name, and a folder
+    with a dot in its name cannot be found by one.
+    """
+    package, path = PROJECT_PACKAGE, root
+    _register(package, path)
+    for part in folder.split("/") if folder else ():
+        package, path = f"{package}.{part.replace('.', '-')}", os.path.join(path, part)
+        if "." in part:
+            _register(package, path)
+    return package
+
+
+def _register(package: str, path: str) -> None:
+    if package not in sys.modules:
+        module = type(sys)(package)
+        module.__path__ = [path]
+        sys.modules[package] = module

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .fake_aws import FakeAws
+from .step_folder import StepFolder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StepFolder:
+    return StepFolder(tmp_path)
+
+
+@pytest.fixture
+def aws() -> Iterator[FakeAws]:
+    with FakeAws() as server:
+        yield server
