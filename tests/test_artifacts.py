@@ -49,12 +49,11 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
-def sample_app(**changes: object) -> App:
+def sample_app(flows: tuple[str, ...] = ("messaging",)) -> App:
     """The messaging app, whose first step imports `services.shared`."""
     first, second = messaging_app().steps
-    first = dataclasses.replace(
-        first, files=("services/__init__.py", "services/shared.py", "steps/api_step.py"), **changes
-    )  # type: ignore[arg-type]
+    files = ("services/__init__.py", "services/shared.py", "steps/api_step.py")
+    first = dataclasses.replace(first, files=files, flows=flows)
     return dataclasses.replace(messaging_app(), steps=(first, second))
 
 
@@ -176,7 +175,7 @@ def test_a_zip_that_was_made_before_is_not_made_again(project: Path, tmp_path: P
 
 def test_the_cache_can_be_deleted_and_forgets_what_nobody_uses(project: Path, tmp_path: Path) -> None:
     artifact = bundled(project, tmp_path / "cache").artifacts["SendMessage"]
-    old = tmp_path / "cache" / "artifacts" / f"{'0' * 64}.zip"
+    old = tmp_path / "cache" / "zips" / f"{'0' * 64}.zip"
     old.write_bytes(b"")
     os.utime(old, (0, 0))
     os.utime(artifact.path, (0, 0))

@@ -72,7 +72,7 @@ _one_name_references: list[Callable[[str], Reference]] = [
 ]
 references: st.SearchStrategy[Reference] = st.one_of(
     st.sampled_from([HttpApiRef(), HttpStageRef(), GatewayRoleRef(), StateTableRef()]),
-    st.builds(lambda make, name: make(name), st.sampled_from(_one_name_references), names),
+    st.sampled_from(_one_name_references).flatmap(lambda make: names.map(make)),
     st.builds(SubscriptionRef, names, names),
     st.builds(RouteRef, st.sampled_from(["GET", "POST"]), names),
 )

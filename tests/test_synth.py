@@ -6,9 +6,9 @@ import filecmp
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -16,7 +16,10 @@ from hypothesis import Phase, given, settings
 from support.sample_apps import apps, http_step, messaging_app, operations, stage_names, topic_step, unhurried
 from treadle_infra.app.findings import SourceLocation
 from treadle_infra.app.model import App, Emit, HttpTrigger, Permission, QueueSettings, Step, Stream, TopicTrigger, Usage
+from treadle_infra.artifacts.bundle import BundleOptions
 from treadle_infra.artifacts.model import Artifact
+from treadle_infra.compile import Compilation, CompileOptions, compile_project
+from treadle_infra.discovery.discover import DiscoverOptions
 from treadle_infra.synth.assembly import Assembly, synthesize, write_assembly
 from treadle_infra.synth.template import check_template, template_text
 from treadle_infra.topology.build import build_topology, fresh_placement
@@ -35,6 +38,10 @@ def template_of(app: App, stage: str = "dev") -> dict[str, Any]:
     return template
 
 
+def steps_of(assembly: Assembly) -> list[dict[str, Any]]:
+    return cast(list[dict[str, Any]], assembly.manifest["steps"])
+
+
 def resources_of(app: App, kind: str, stage: str = "dev") -> list[dict[str, Any]]:
     return [entry for entry in template_of(app, stage)["Resources"].values() if entry["Type"] == kind]
 
@@ -44,23 +51,23 @@ def referenced(value: object) -> Iterator[str]:
     match value:
         case {"Ref": str(name)}:
             yield name
-        case {"Fn::GetAtt": [str(name), _]}:
+        case {"Fn::GetAtt": [str(name), str()]}:
             yield name
         case {"Fn::Sub": str(text)}:
             yield from (name.split(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", text))
         case dict():
-            for part in value.values():
+            for part in cast(dict[str, object], value).values():
                 yield from referenced(part)
         case list():
-            for part in value:
+            for part in cast(list[object], value):
                 yield from referenced(part)
         case _:
             pass
 
 
-def lint(template: Mapping[str, Any]) -> list[str]:
+def lint(template: dict[str, Any]) -> list[str]:
     """What cfn-lint says; imported late, since it takes a second."""
-    from cfnlint.api import lint as cfn_lint
+    from cfnlint.api import lint as cfn_lint  # type: ignore[import-untyped]
 
     return [f"{match.rule.id} line {match.linenumber}: {match.message}" for match in cfn_lint(template_text(template))]
 
@@ -192,7 +199,9 @@ def test_everything_taggable_is_tagged() -> None:
         tags = entry["Properties"].get("Tags")
         assert (tags is not None) == (entry["Type"] in taggable)
         if tags is not None:
-            as_map = tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}
+            as_map: dict[str, str] = (
+                cast(dict[str, str], tags) if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}
+            )
             assert as_map["treadle:app"] == "my-app"
             assert as_map["treadle:stage"] == "dev"
             assert as_map.get("treadle:step") == entry.get("Metadata", {}).get("Treadle", {}).get("Step")
@@ -293,3 +302,69 @@ def test_the_manifest_names_every_file_of_the_folder(tmp_path: Path) -> None:
     named = {*manifest["templates"], *(artifact["file"] for artifact in manifest["artifacts"])}
     present = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
     assert present == {*named, "manifest.json"}
+
+
+# From a project's folder
+
+
+def _project(folder: Path) -> Path:
+    (folder / "steps").mkdir(parents=True)
+    (folder / "pyproject.toml").write_text('[tool.treadle]\nname = "my-app"\n')
+    (folder / "steps" / "send_step.py").write_text(
+        'config = {"name": "Send", "type": "api", "path": "/messages/:id", "method": "POST", "emits": ["sent"]}\n\n\n'
+        "async def handler(req, context):\n"
+        '    await context.state.set("messages", "1", {})\n'
+        '    await context.emit({"topic": "sent", "data": {}})\n'
+        '    return {"status": 201}\n'
+    )
+    (folder / "steps" / "work_step.py").write_text(
+        'config = {"name": "Work", "type": "event", "subscribes": ["sent"], "emits": []}\n\n\n'
+        "async def handler(data, context):\n"
+        '    context.logger.info("done")\n'
+    )
+    return folder
+
+
+def _compiled(project: Path, cache: Path, stage: str = "prod") -> Compilation:
+    return compile_project(project, stage, CompileOptions(DiscoverOptions(), BundleOptions(cache)))
+
+
+def test_two_copies_of_a_project_compile_to_the_same_folder_byte_for_byte(tmp_path: Path) -> None:
+    first = _compiled(_project(tmp_path / "one"), tmp_path / "cache-one")
+    second = _compiled(_project(tmp_path / "with space" / "two"), tmp_path / "cache-two")
+    assert first.assembly is not None
+    assert second.assembly is not None
+    write_assembly(first.assembly, tmp_path / "out-one")
+    write_assembly(second.assembly, tmp_path / "out-two")
+    names = sorted(path.relative_to(tmp_path / "out-one").as_posix() for path in (tmp_path / "out-one").rglob("*.*"))
+    assert filecmp.cmpfiles(tmp_path / "out-one", tmp_path / "out-two", names, shallow=False) == (names, [], [])
+    assert not first.failed
+    assert lint(json.loads((tmp_path / "out-one" / "template.json").read_text())) == []
+
+
+def test_a_compilation_says_how_long_each_phase_took(tmp_path: Path) -> None:
+    compilation = _compiled(_project(tmp_path / "one"), tmp_path / "cache")
+    assert list(compilation.phase_seconds) == ["discover", "bundle", "build_topology", "check", "synthesize"]
+
+
+def test_a_step_with_an_error_is_left_out_and_the_rest_is_compiled(tmp_path: Path) -> None:
+    project = _project(tmp_path / "one")
+    (project / "steps" / "broken_step.py").write_text("config = {\n")
+    compilation = _compiled(project, tmp_path / "cache")
+    assert compilation.failed
+    assert [step.name for step in compilation.app.steps] == ["Send", "Work"]
+    assert compilation.assembly is not None
+    assert [entry["step"] for entry in steps_of(compilation.assembly)] == ["Send", "Work"]
+
+
+def test_nothing_to_compile_is_no_assembly(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    compilation = _compiled(tmp_path / "empty", tmp_path / "cache")
+    assert compilation.assembly is None
+    assert compilation.findings
+
+
+@pytest.mark.parametrize(("stage", "refused"), [("prod", False), ("Prod", True), ("a-stage-too-long", True)])
+def test_a_stage_that_cannot_stand_in_a_name_is_refused(tmp_path: Path, stage: str, refused: bool) -> None:
+    compilation = _compiled(_project(tmp_path / "one"), tmp_path / "cache", stage)
+    assert ("stage-name-not-allowed" in [finding.code for finding in compilation.findings]) == refused

@@ -7,7 +7,18 @@ from hypothesis import given
 
 from support.sample_apps import apps, http_step, messaging_app, operations, stage_names, topic_step, unhurried
 from treadle_infra.app.findings import Finding, SourceLocation, TreadleError
-from treadle_infra.app.model import App, Emit, HttpTrigger, Permission, QueueSettings, Step, Stream, TopicTrigger, Usage
+from treadle_infra.app.model import (
+    App,
+    Emit,
+    HttpTrigger,
+    Permission,
+    QueueSettings,
+    Step,
+    Stream,
+    TableOperation,
+    TopicTrigger,
+    Usage,
+)
 from treadle_infra.topology.build import build_topology, fresh_placement
 from treadle_infra.topology.check import check
 from treadle_infra.topology.model import (
@@ -158,7 +169,8 @@ def test_two_triggers_of_a_step_cannot_ask_for_different_queues() -> None:
 @pytest.mark.parametrize(("stage", "kept"), [("dev", False), ("prod", True), ("pr-12", True)])
 def test_data_is_kept_on_every_stage_but_dev(stage: str, kept: bool) -> None:
     topology = build_topology(messaging_app(), fresh_placement("my-app", stage))
-    assert {table.keeps_data for kind in (StateTable, StreamTable) for table in topology.of(kind)} == {kept}
+    tables: list[StateTable | StreamTable] = [*topology.of(StateTable), *topology.of(StreamTable)]
+    assert {table.keeps_data for table in tables} == {kept}
 
 
 # Grants
@@ -174,6 +186,7 @@ def test_a_step_that_touches_nothing_may_write_its_log_and_nothing_else() -> Non
 @pytest.mark.parametrize(
     ("operation", "actions"),
     [
+        ("send", set[str]()),
         ("get", {"GetItem"}),
         ("set", {"UpdateItem"}),
         ("update", {"UpdateItem"}),
@@ -182,13 +195,15 @@ def test_a_step_that_touches_nothing_may_write_its_log_and_nothing_else() -> Non
         ("clear", {"Query", "DeleteItem"}),
     ],
 )
-def test_an_operation_grants_its_own_calls_on_its_own_table(operation: str, actions: set[str]) -> None:
+def test_an_operation_grants_its_own_calls_on_its_own_table(operation: TableOperation, actions: set[str]) -> None:
     expected = {f"dynamodb:{action}" for action in actions}
-    used = operations(operation)  # type: ignore[arg-type]
-    assert grants_of(http_step("A", usage=Usage(state=used))) == {**_LOGS, _STATE: expected}
+    used = operations(operation)
+    on_state: dict[GrantTarget, set[str]] = {_STATE: expected} if expected else {}
+    on_stream: dict[GrantTarget, set[str]] = {_MESSAGES: expected} if expected else {}
+    assert grants_of(http_step("A", usage=Usage(state=used))) == {**_LOGS, **on_state}
     streams = (Stream("messages"), Stream("others"))
     by_name = http_step("A", usage=Usage(streams={"messages": used}))
-    assert grants_of(by_name, streams=streams) == {**_LOGS, _MESSAGES: expected}
+    assert grants_of(by_name, streams=streams) == {**_LOGS, **on_stream}
 
 
 def test_operations_on_a_stream_of_unknown_name_are_granted_on_every_stream() -> None:
@@ -206,7 +221,7 @@ def test_operations_on_a_stream_of_unknown_name_are_granted_on_every_stream() ->
         ((Emit("declared"),), Usage(emits_computed_topic=SourceLocation("a")), {TopicRef("declared")}),
         (None, Usage(topics=frozenset({"one", "two"})), {TopicRef("one"), TopicRef("two")}),
         (None, Usage(topics=frozenset({"one"}), emits_computed_topic=SourceLocation("a")), {AnyTopic()}),
-        (None, Usage(), set()),
+        (None, Usage(), set[GrantTarget]()),
     ],
 )
 def test_publishing_is_granted_on_declared_topics_else_on_literal_ones_else_on_the_apps_own(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from treadle.errors import UnroutableEvent
 from treadle.json_values import object_or_none
-from treadle.manifest import ApiTrigger
 from treadle.process import current_process
 
 TYPE_CHECKING = False
@@ -23,11 +22,10 @@ def start() -> LambdaHandler:
     Raises: ManifestError.
     """
     process = current_process()
-    for trigger in process.manifest.triggers:
-        if isinstance(trigger, ApiTrigger):
-            import treadle.triggers.api  # pyright: ignore[reportUnusedImport]
-        else:
-            import treadle.triggers.event  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    if process.manifest.route_keys:
+        import treadle.triggers.api  # pyright: ignore[reportUnusedImport]
+    if process.manifest.topics:
+        import treadle.triggers.event  # noqa: F401 # pyright: ignore[reportUnusedImport]
 
     def handler(event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
         return dispatch(process, event, lambda_context)
@@ -43,13 +41,13 @@ def dispatch(process: StepProcess, event: Event, lambda_context: LambdaContext) 
     manifest = process.manifest
     process.begin(lambda_context)
     route_key = event.get("routeKey")
-    if isinstance(route_key, str) and manifest.answers(route_key):
+    if route_key in manifest.route_keys:
         if event.get("version") != PAYLOAD_VERSION:
             raise UnroutableEvent(f"the integration of {route_key} must use payload format {PAYLOAD_VERSION}")
         from treadle.triggers.api import serve_request
 
         return serve_request(process, event, lambda_context)
-    if manifest.subscribes() and _is_from_queue(process, event, lambda_context):
+    if manifest.topics and _is_from_queue(process, event, lambda_context):
         from treadle.triggers.event import serve_batch
 
         return serve_batch(process, event, lambda_context)

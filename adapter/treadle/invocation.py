@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from treadle.calls import Calls
 from treadle.context import Context
 from treadle.invoke import call_handler
@@ -37,7 +35,7 @@ class Invocation:
             request_id=request_id,
             trace_id=origin.trace_id,
             step=manifest.step,
-            version=os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", lambda_context.function_version),
+            version=process.version,
             trigger=trigger,
             hops=origin.hops,
         )

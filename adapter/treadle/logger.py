@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
+_LEAST_LEVEL = _LEVELS.get(os.environ.get("LOG_LEVEL", "info").lower(), _LEVELS["info"])
 _RESERVED = frozenset({"level", "time", "msg", "traceId", "step", "flows", "requestId"})
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
@@ -51,11 +52,10 @@ class Logger:
     `LOG_LEVEL` (debug, info, warn, error; info unless set) says what is left out.
     """
 
-    __slots__ = ("_fields", "_least")
+    __slots__ = ("_fields",)
 
     def __init__(self, *, trace_id: str, step: str, flows: tuple[str, ...], request_id: str) -> None:
         self._fields = {"traceId": trace_id, "step": step, "flows": flows, "requestId": request_id}
-        self._least = _LEVELS.get(os.environ.get("LOG_LEVEL", "info").lower(), 20)
 
     def debug(self, message: object, args: object = None) -> None:
         self._log("debug", message, args)
@@ -82,7 +82,7 @@ class Logger:
         self._log("error", message, args, error_fields(error))
 
     def _log(self, level: str, message: object, args: object, extra: Mapping[str, object] | None = None) -> None:
-        if _LEVELS[level] < self._least:
+        if _LEVELS[level] < _LEAST_LEVEL:
             return
         line: dict[str, object] = {
             "level": level,

@@ -51,9 +51,10 @@ class Manifest:
     """What one function knows of its app.
 
     `emits` None means any topic, `streams` None any stream. `max_retries` counts the attempts after the first.
+    `route_keys` and `topics` are those of its triggers; a step with topics has a queue.
     """
 
-    __slots__ = ("emits", "flows", "max_retries", "source", "step", "streams", "triggers")
+    __slots__ = ("emits", "flows", "max_retries", "route_keys", "source", "step", "streams", "topics", "triggers")
 
     def __init__(
         self,
@@ -69,18 +70,12 @@ class Manifest:
         self.step = step
         self.source = source
         self.triggers = triggers
+        self.route_keys = frozenset(trigger.route_key for trigger in triggers if isinstance(trigger, ApiTrigger))
+        self.topics = frozenset(trigger.topic for trigger in triggers if isinstance(trigger, EventTrigger))
         self.flows = flows
         self.emits = emits
         self.streams = streams
         self.max_retries = max_retries
-
-    def answers(self, route_key: str) -> bool:
-        """True where one of the step's api triggers has this route key."""
-        return any(isinstance(trigger, ApiTrigger) and trigger.route_key == route_key for trigger in self.triggers)
-
-    def subscribes(self) -> bool:
-        """True where the step has an event trigger, so a queue."""
-        return any(isinstance(trigger, EventTrigger) for trigger in self.triggers)
 
 
 def read_manifest(path: str) -> Manifest:

@@ -97,7 +97,7 @@ def _origin(attribute: str | None) -> Origin:
     hops, path, topic = given.get("hops"), given.get("path"), given.get("topic")
     return Origin(
         accepted_trace_id(given.get("traceId")) or new_trace_id(),
-        hops if isinstance(hops, int) and hops >= 0 else 0,
+        hops if type(hops) is int and hops >= 0 else 0,
         tuple(map(str, path)) if isinstance(path, list) else (),  # pyright: ignore[reportUnknownArgumentType]
         topic if isinstance(topic, str) else None,
     )

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 class StepProcess:
     """One step in one process. Its module is loaded when the process starts: then Lambda gives it a whole CPU."""
 
-    __slots__ = ("_deadline_seconds", "_handler", "_resources", "manifest", "project_root")
+    __slots__ = ("_deadline_seconds", "_handler", "_resources", "manifest", "project_root", "version")
 
     def __init__(self, task_root: str) -> None:
         self.manifest: Manifest = read_manifest(os.path.join(task_root, "treadle", "manifest.json"))
+        self.version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         self.project_root = os.path.join(task_root, "app")
         self._handler: UserHandler | None = None
         self._resources: Resources | None = None

@@ -29,9 +29,6 @@ class LambdaContext(Protocol):
     @property
     def invoked_function_arn(self) -> str: ...
 
-    @property
-    def function_version(self) -> str: ...
-
     def get_remaining_time_in_millis(self) -> int: ...
 
 

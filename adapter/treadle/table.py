@@ -77,7 +77,8 @@ class Table:
         """Deletes all items of a group that are there when it is called."""
         client = self._resources.client
         keys, read_units = dynamodb.query_all(client, self._name, "group", {"S": group}, only=("group", self._key))
-        write_units = dynamodb.delete_all(client, self._name, keys)
+        answers = [dynamodb.delete_item(client, self._name, key) for key in keys]
+        write_units = sum(map(dynamodb.consumed_units, answers))
         count(self._counts, "clear", read_units=read_units, write_units=write_units)
 
     def _item_key(self, group: str, key: str) -> Item:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from treadle.message import Origin
 from treadle.names import Names
+from treadle.trace import new_trace_id
 from treadle_infra.app.findings import TreadleError
 
 
@@ -46,19 +49,18 @@ class Running:
 
     def emit(self, topic: str, data: object) -> str:
         """Publishes a message as the adapter would; returns its trace id. Raises TreadleError `no-such-topic`."""
-        from treadle.metadata import new_metadata
-
         topics = [str(entry["topic"]) for entry in self.manifest["topics"]]
         if topic not in topics:
             hint = f"the topics are: {', '.join(topics)}" if topics else "no step emits or subscribes to anything"
             raise TreadleError("no-such-topic", f"there is no topic `{topic}`", hint=hint)
-        metadata = new_metadata(topic=topic, step="treadle emit", flows=())
+        origin = Origin(new_trace_id())
+        attribute = origin.attribute(emit_id=secrets.token_hex(16), step="treadle emit", topic=topic, flows=())
         self._client("sns").publish(
             TopicArn=f"arn:aws:sns:us-east-1:000000000000:{self._names().topic(topic)}",
             Message=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
-            MessageAttributes={"treadle": {"DataType": "String", "StringValue": json.dumps(metadata)}},
+            MessageAttributes={"treadle": {"DataType": "String", "StringValue": attribute}},
         )
-        return str(metadata["traceId"])
+        return origin.trace_id
 
     def _names(self) -> Names:
         return Names(str(self.manifest["app"]), str(self.manifest["stage"]))
@@ -67,11 +69,15 @@ class Running:
         import boto3
         from botocore.config import Config
 
-        session: Any = boto3.session.Session(
-            aws_access_key_id="treadle", aws_secret_access_key="treadle", region_name="us-east-1"
-        )
+        session: Any = boto3.session.Session(region_name="us-east-1")
         config = Config(retries={"total_max_attempts": 1}, read_timeout=910)
-        return session.client(service, endpoint_url=self.aws_url, config=config)
+        return session.client(
+            service,
+            endpoint_url=self.aws_url,
+            config=config,
+            aws_access_key_id="treadle",  # any key that the emulator did not issue is root's
+            aws_secret_access_key="treadle",  # noqa: S106
+        )
 
 
 def find_running(project: Path) -> Running:

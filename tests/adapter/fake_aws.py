@@ -44,8 +44,8 @@ def failure(code: str, message: str = "no", status: int = 400, headers: dict[str
 
 
 def xml_failure(code: str, message: str, status: int = 400) -> Reply:
-    text = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-    return Reply(status, text.encode(), {"content-type": "text/xml"})
+    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+    return Reply(status, f"<ErrorResponse>{error}</ErrorResponse>".encode(), {"content-type": "text/xml"})
 
 
 class FakeAws:
@@ -83,7 +83,9 @@ class FakeAws:
         if replies:
             return replies.pop(0)
         if operation == "Publish":
-            return Reply(body=b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>")
+            return Reply(
+                body=b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
+            )
         answer: Callable[[Json], Json] | None = getattr(self, f"_{operation}", None)
         return Reply(body=json.dumps({} if answer is None else answer(payload)).encode())
 
@@ -107,6 +109,9 @@ class FakeAws:
         """Pages of two items."""
         (group,) = payload["ExpressionAttributeValues"].values()
         items = [item for item in self._table(payload).values() if item["group"] == group]
+        if "ProjectionExpression" in payload:
+            wanted = [payload["ExpressionAttributeNames"][name] for name in payload["ProjectionExpression"].split(", ")]
+            items = [{name: item[name] for name in wanted} for item in items]
         start = int(payload.get("ExclusiveStartKey", {"at": 0})["at"])
         more = {"LastEvaluatedKey": {"at": start + 2}} if len(items) > start + 2 else {}
         return {"Items": items[start : start + 2], "ConsumedCapacity": {"CapacityUnits": 1.0}, **more}

@@ -1,4 +1,4 @@
-"""Run as a script in a step's folder: gives each event of stdin (one JSON object a line) to the handler named by its argument.
+"""Run as a script: gives each event of stdin (one JSON object a line) to the handler of a step's folder.
 
 Each answer is a line in the file `answers` of the folder: `{"result": ...}` or `{"error": type, "message": ...}`.
 """
@@ -15,7 +15,6 @@ from typing import Any
 class LambdaContext:
     aws_request_id = "8f5e1a52-0000-4000-8000-000000000001"
     invoked_function_arn = "arn:aws:lambda:us-east-2:123456789012:function:shop--dev--Step:live"
-    function_version = "7"
 
     def __init__(self, remaining_ms: list[int]) -> None:
         self._remaining_ms = remaining_ms

@@ -95,7 +95,17 @@ class StepFolder:
         """What a new process of this step answers to the events, one after the other."""
         lines = "".join(json.dumps({"event": event, "remaining_ms": remaining_ms}) + "\n" for event in events)
         done = subprocess.run(
-            [python, "-I", "-W", "error", str(Path(__file__).with_name("run_events.py")), str(self.path), entry],
+            [
+                python,
+                "-I",
+                "-W",
+                "error",
+                "-W",
+                "ignore::ResourceWarning",
+                str(Path(__file__).with_name("run_events.py")),
+                str(self.path),
+                entry,
+            ],
             input=lines,
             capture_output=True,
             text=True,

@@ -207,9 +207,10 @@ def test_a_queue_whose_policy_does_not_allow_the_topic_gets_nothing(sns: SNSClie
     sqs.set_queue_attributes(QueueUrl=closed.url, Attributes={"Policy": policy_for(closed.arn, topic)})
     sns.publish(TopicArn=topic, Message="accepted")
     sqs.set_queue_attributes(QueueUrl=closed.url, Attributes={"Policy": ""})
+    sqs.set_queue_attributes(QueueUrl=other.url, Attributes={"Policy": policy_for(other.arn, topic)})
     sns.publish(TopicArn=topic, Message="refused again")
     assert closed.bodies() == ["accepted"]
-    assert other.bodies() == []
+    assert other.bodies() == ["refused again"]
     assert open_queue.bodies() == ["refused", "accepted", "refused again"]
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+import tracemalloc
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -209,6 +210,11 @@ def test_a_message_is_gone_after_its_retention(sqs: SQSClient, emulator: Dev) ->
     assert counts(sqs, url) == (1, 1, 0)
     emulator.advance(1)
     assert counts(sqs, url) == (0, 0, 0)
+    sqs.send_message(QueueUrl=url, MessageBody="delayed for longer than it is kept", DelaySeconds=900)
+    emulator.advance(60)
+    assert counts(sqs, url) == (0, 0, 0)
+    emulator.advance(840)
+    assert receive(sqs, url) == []
 
 
 def test_a_deleted_message_never_comes_back(sqs: SQSClient, emulator: Dev) -> None:
@@ -349,6 +355,23 @@ def test_receives_that_wait_are_served_in_turn_and_each_message_once() -> None:
     asyncio.run(scenario())
 
 
+def test_a_waiting_receive_wakes_for_what_becomes_due_before_its_own_end() -> None:
+    async def scenario() -> None:
+        queue, service, url, clock = queue_in_process()
+        waiting = asyncio.create_task(queue.receive(1, 20))
+        await asyncio.sleep(0)
+        service.handle("SendMessage", {"QueueUrl": url, "MessageBody": "m", "DelaySeconds": 3}, ROOT)
+        clock.advance(3)
+        (received,) = await asyncio.wait_for(waiting, DEADLINE_SECONDS)
+        waiting = asyncio.create_task(queue.receive(1, 20))
+        await asyncio.sleep(0)
+        queue.change_visibility(received.receipt, 2)
+        clock.advance(2)
+        assert len(await asyncio.wait_for(waiting, DEADLINE_SECONDS)) == 1
+
+    asyncio.run(scenario())
+
+
 def test_one_waiting_receive_gets_a_whole_batch() -> None:
     async def scenario() -> None:
         queue, service, url, _ = queue_in_process()
@@ -388,6 +411,26 @@ def test_timers_that_were_set_and_dropped_take_no_memory() -> None:
     assert list(deadlines.pop_due(6.0)) == [1, 2]
 
 
+def test_a_queue_keeps_nothing_of_a_deleted_message() -> None:
+    queue, service, url, _ = queue_in_process(VisibilityTimeout="43200")
+
+    def cycle(times: int) -> None:
+        for _ in range(times):
+            service.handle("SendMessage", {"QueueUrl": url, "MessageBody": "x" * 200}, ROOT)
+            queue.delete(queue.receive_now(1)[0].receipt)
+
+    cycle(2_000)
+    tracemalloc.start()
+    try:
+        cycle(200)
+        before, _ = tracemalloc.get_traced_memory()
+        cycle(2_000)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 20_000
+
+
 # Dead letters
 
 
@@ -423,6 +466,24 @@ def test_a_waiting_receive_on_the_dead_letter_queue_gets_what_dies(sqs: SQSClien
     thread, found = in_background(lambda: receive(sqs, dead_letters, WaitTimeSeconds=20))
     join_while(thread, lambda: receive(sqs, url))
     assert bodies(found) == ["m"]
+
+
+def test_a_dead_letter_queue_may_have_a_dead_letter_queue_of_its_own(sqs: SQSClient) -> None:
+    last = create_queue(sqs)
+    redrive = json.dumps({"deadLetterTargetArn": arn_of(last), "maxReceiveCount": 2})
+    second = create_queue(sqs, RedrivePolicy=redrive, VisibilityTimeout="0")
+    redrive = json.dumps({"deadLetterTargetArn": arn_of(second), "maxReceiveCount": 3})
+    url = create_queue(sqs, RedrivePolicy=redrive, VisibilityTimeout="0")
+    sqs.send_message(QueueUrl=url, MessageBody="m")
+    seen = [[bodies(receive(sqs, each)) for each in (url, second, last)] for _ in range(6)]
+    assert [[len(messages) for messages in row] for row in seen] == [
+        [1, 0, 0],
+        [1, 0, 0],
+        [1, 0, 0],
+        [0, 1, 0],
+        [0, 1, 0],
+        [0, 0, 1],
+    ]
 
 
 def test_without_its_dead_letter_queue_a_message_is_not_lost(sqs: SQSClient) -> None:

@@ -24,7 +24,7 @@ TREADLE = Path(sys.executable).with_name("treadle")
 DEADLINE_SECONDS = 30.0
 
 
-def wait_until(what: str, look: Callable[[], T], seconds: float = DEADLINE_SECONDS) -> T:
+def wait_until(what: str, look: Callable[[], T | None], seconds: float = DEADLINE_SECONDS) -> T:
     """The first truthy answer of `look`; fails the test when there is none in time."""
     end = time.monotonic() + seconds
     while True:
@@ -68,19 +68,18 @@ class Dev:
         self._error_reader = threading.Thread(target=self._read_errors)
         self._error_reader.start()
         try:
-            ready = wait_until("ready", lambda: self.first("ready") or self._ended(), 60)
+            ready = wait_until("ready", self._ready_or_ended, 60)
         except AssertionError as problem:
             self.stop()
             raise AssertionError(f"{problem}; it says: {self.text()}") from None
-        if ready is True:
-            self.stop()
-            raise AssertionError(f"treadle dev ended with {self.process.returncode}: {self.text()}")
         self.http_url: str = ready["http"]
         self.endpoint: str = ready["aws"]
         self.ready = ready
 
-    def _ended(self) -> bool:
-        return self.process.poll() is not None
+    def _ready_or_ended(self) -> dict[str, Any] | None:
+        if self.process.poll() is not None:
+            raise AssertionError(f"treadle dev ended with {self.process.returncode}")
+        return self.first("ready")
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -109,9 +108,9 @@ class Dev:
 
     def http(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
         """One request to the app's port; a body that is not bytes goes as JSON."""
-        return self._request(self.http_url, method, path, body, headers)
+        return self.request(self.http_url, method, path, body, headers)
 
-    def _request(self, url: str, method: str, path: str, body: object, headers: Mapping[str, str] | None) -> Answer:
+    def request(self, url: str, method: str, path: str, body: object, headers: Mapping[str, str] | None) -> Answer:
         connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=40)
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         default = {"content-type": "application/json"} if data is not None else {}
@@ -124,7 +123,7 @@ class Dev:
 
     def advance(self, seconds: float) -> None:
         """Turns the manual clock."""
-        answer = self._request(self.endpoint, "POST", "/__treadle/clock", {"advance_seconds": seconds}, None)
+        answer = self.request(self.endpoint, "POST", "/__treadle/clock", {"advance_seconds": seconds}, None)
         assert answer.status == 200, answer.body
 
     def client(self, service: str, credentials: Mapping[str, str] | None = None) -> Any:
@@ -132,9 +131,9 @@ class Dev:
         keys = credentials or {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         cached = (service, tuple(sorted(keys.items())))
         if cached not in self._clients:
-            session: Any = boto3.session.Session(region_name="us-east-1", **keys)
+            session: Any = boto3.session.Session(region_name="us-east-1")
             config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
-            self._clients[cached] = session.client(service, endpoint_url=self.endpoint, config=config)
+            self._clients[cached] = session.client(service, endpoint_url=self.endpoint, config=config, **keys)
         return self._clients[cached]
 
     def stop(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict, Unpack, get_args
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -9,6 +11,7 @@ from treadle_infra.app.findings import SourceLocation
 from treadle_infra.app.model import (
     App,
     Emit,
+    HttpMethod,
     HttpTrigger,
     Permission,
     QueueSettings,
@@ -64,17 +67,28 @@ def operations(*names: TableOperation) -> frozenset[TableOperation]:
     return frozenset(names)
 
 
-def http_step(name: str, *, path: str = "/things", method: str = "GET", **fields: object) -> Step:
-    return _step(name, (HttpTrigger(method, path),), fields)  # type: ignore[arg-type]
+class StepFields(TypedDict, total=False):
+    """What a test may say about a step besides its name and triggers."""
+
+    emits: tuple[Emit, ...] | None
+    flows: tuple[str, ...]
+    permissions: tuple[Permission, ...]
+    usage: Usage
+    memory_mb: int
+    timeout_seconds: int | None
 
 
-def topic_step(name: str, *topics: str, queue: QueueSettings | None = None, **fields: object) -> Step:
+def http_step(name: str, *, path: str = "/things", method: HttpMethod = "GET", **fields: Unpack[StepFields]) -> Step:
+    return _step(name, (HttpTrigger(method, path),), fields)
+
+
+def topic_step(name: str, *topics: str, queue: QueueSettings | None = None, **fields: Unpack[StepFields]) -> Step:
     return _step(name, tuple(TopicTrigger(topic, queue=queue or QueueSettings()) for topic in topics), fields)
 
 
-def _step(name: str, triggers: tuple[Trigger, ...], fields: dict[str, object]) -> Step:
+def _step(name: str, triggers: tuple[Trigger, ...], fields: StepFields) -> Step:
     where = SourceLocation(f"steps/{name.lower()}_step.py", 1)
-    return Step(name, where, triggers, files=(where.path,), **fields)  # type: ignore[arg-type]
+    return Step(name, where, triggers, files=(where.path,), **fields)
 
 
 _ADVERSARIAL_NAMES = [
@@ -108,9 +122,10 @@ stage_names = st.one_of(
     st.just("s" * 12), st.just("dev"), st.from_regex(r"[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,5})?", fullmatch=True)
 )
 
-_operations = st.frozensets(
-    st.sampled_from(["get", "set", "delete", "get_group", "clear", "send", "update"]), max_size=4
-)
+table_operations: tuple[TableOperation, ...] = get_args(TableOperation)
+_operations = st.frozensets(st.sampled_from(table_operations), max_size=4)
+http_methods: tuple[HttpMethod, ...] = get_args(HttpMethod)
+_methods = st.lists(st.sampled_from(http_methods), min_size=1, max_size=3, unique=True)
 _queues = st.builds(
     QueueSettings,
     max_retries=st.integers(0, 10),
@@ -166,8 +181,3 @@ def _steps(draw: st.DrawFn, name: str, path: str, topics: list[str], streams: li
         memory_mb=draw(st.integers(128, 10_240)),
         timeout_seconds=draw(st.none() | st.integers(1, 29 if has_http else 900)),
     )
-
-
-_methods = st.lists(
-    st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]), min_size=1, max_size=3, unique=True
-)

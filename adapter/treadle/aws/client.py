@@ -62,6 +62,11 @@ class AwsClient:
     def endpoint(self, service: str) -> Endpoint:
         return self._reach(service)[0]
 
+    def close(self) -> None:
+        """Ends the connections; the next call makes new ones."""
+        for _, connection in self._endpoints.values():
+            connection.close()
+
     def json_call(
         self, service: str, operation: str, target: str, resource: str, payload: dict[str, Any]
     ) -> dict[str, Any]:

@@ -5,10 +5,6 @@ Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Opera
 
 from __future__ import annotations
 
-import time
-
-from treadle.errors import AwsCallError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -19,8 +15,6 @@ if TYPE_CHECKING:
     Item = dict[str, AttributeValue]
 
 _TARGET = "DynamoDB_20120810"
-_BATCH_LIMIT = 25
-_BATCH_ATTEMPTS = 8
 
 
 def get_item(client: AwsClient, table: str, key: Item) -> dict[str, Any]:
@@ -72,29 +66,6 @@ def query_all(
         if not start:
             return items, units
         payload["ExclusiveStartKey"] = start
-
-
-def delete_all(client: AwsClient, table: str, keys: list[Item]) -> float:
-    """Deletes the items with these keys, and returns the write units.
-
-    Raises: AwsCallError, also where DynamoDB keeps leaving some undone.
-    """
-    units = 0.0
-    for start in range(0, len(keys), _BATCH_LIMIT):
-        left: list[dict[str, Any]] = [{"DeleteRequest": {"Key": key}} for key in keys[start : start + _BATCH_LIMIT]]
-        for attempt in range(_BATCH_ATTEMPTS):
-            payload = {"RequestItems": {table: left}, "ReturnConsumedCapacity": "TOTAL"}
-            answer = client.json_call("dynamodb", "BatchWriteItem", _TARGET, f"table {table}", payload)
-            units += sum(entry.get("CapacityUnits", 0.0) for entry in answer.get("ConsumedCapacity") or ())
-            unprocessed: dict[str, list[dict[str, Any]]] = answer.get("UnprocessedItems") or {}
-            left = unprocessed.get(table, [])
-            if not left:
-                break
-            time.sleep(min(1.0, 0.05 * 2**attempt))
-        else:
-            message = f"{len(left)} items were left after {_BATCH_ATTEMPTS} attempts"
-            raise AwsCallError("UnprocessedItems", message, "dynamodb", "BatchWriteItem", resource=f"table {table}")
-    return units
 
 
 def consumed_units(answer: dict[str, Any]) -> float:

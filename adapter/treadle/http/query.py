@@ -19,8 +19,8 @@ _INDEX_LIMIT = 20
 _PARAMETER_LIMIT = 1000
 """Source: https://github.com/ljharb/qs#parsing-objects (defaults of depth, arrayLimit and parameterLimit)"""
 
-_BRACKETS = re.compile(r"\[[^\[\]]*\]")
-_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_BRACKETS = r"\[[^\[\]]*\]"
+_ESCAPE = rb"%([0-9A-Fa-f]{2})"
 
 
 class _Array(dict[int, "Node"]):
@@ -51,7 +51,7 @@ def unquote(text: str) -> str:
     text = text.replace("+", " ")
     if "%" not in text:
         return text
-    resolved, escapes = _ESCAPE.subn(_byte, text.encode("utf-8", "surrogatepass"))
+    resolved, escapes = re.subn(_ESCAPE, _byte, text.encode("utf-8", "surrogatepass"))
     if escapes != text.count("%"):
         return text
     try:
@@ -90,7 +90,7 @@ def _combined(first: Node, second: Node) -> _Array:
 
 def _branch(key: str, value: Node) -> tuple[str, Node]:
     """The first part of `a[b][]`, and the value nested below it."""
-    brackets = list(_BRACKETS.finditer(key))
+    brackets = list(re.finditer(_BRACKETS, key))
     if not brackets:
         return key, value
     root = key[: brackets[0].start()]

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from treadle.shapes import Event
 
 _ATTRIBUTES = {"path_params": "pathParams", "query_params": "queryParams", "raw_body": "rawBody"}
-_JSON = re.compile(r"application/(?:[^;]+\+)?json")
-_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
+_CHARSET = r";\s*charset\s*=\s*\"?([^\s;\"]+)"
 
 
 class BadRequest(Exception):  # noqa: N818 - named as HTTP names it
@@ -55,12 +54,11 @@ def make_request(
     return Request(body=body, headers=headers, pathParams=path, queryParams=query, rawBody=raw_body)
 
 
-def request_from_event(event: Event) -> Request:
-    """The request in a payload 2.0 event.
+def request_from_event(event: Event, headers: dict[str, str]) -> Request:
+    """The request in a payload 2.0 event; `headers` are the event's.
 
     Raises: BadRequest where the body is not what its content type says.
     """
-    headers = headers_from_event(event)
     raw = _raw_body(event)
     return make_request(
         body=_body(raw, headers.get("content-type", "")),
@@ -110,7 +108,7 @@ def _body(raw: str | bytes, content_type: str) -> object:
     if not raw:
         return {}
     media_type = content_type.partition(";")[0].strip().lower()
-    if _JSON.fullmatch(media_type):
+    if media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json")):
         return _json_body(_text(raw, content_type))
     if media_type == "application/x-www-form-urlencoded":
         return parse_query(_text(raw, content_type))
@@ -142,7 +140,7 @@ def _no_constant(name: str) -> NoReturn:
 def _text(raw: str | bytes, content_type: str) -> str:
     if isinstance(raw, str):
         return raw
-    named = _CHARSET.search(content_type)
+    named = re.search(_CHARSET, content_type, re.IGNORECASE)
     charset = named[1] if named else "utf-8"
     try:
         return raw.decode(charset)

@@ -21,20 +21,21 @@ _FAILURE = "Internal server error"
 
 def serve_request(process: StepProcess, event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
     """The response to a payload 2.0 event. A failing handler is a 500 without details: those stand in the log."""
-    trace_id = accepted_trace_id(headers_from_event(event).get(TRACE_HEADER)) or new_trace_id()
+    headers = headers_from_event(event)
+    trace_id = accepted_trace_id(headers.get(TRACE_HEADER)) or new_trace_id()
     trigger: dict[str, object] = {"kind": "api", "routeKey": event["routeKey"]}
     invocation = Invocation(process, lambda_context, trigger, Origin(trace_id))
-    response = _response(process, invocation, event)
+    response = _response(process, invocation, event, headers)
     record = invocation.record
     record.status = response["statusCode"]
     record.write("ok" if record.error is None else "error")
     return response
 
 
-def _response(process: StepProcess, invocation: Invocation, event: Event) -> dict[str, Any]:
+def _response(process: StepProcess, invocation: Invocation, event: Event, headers: dict[str, str]) -> dict[str, Any]:
     trace_id = invocation.origin.trace_id
     try:
-        request = request_from_event(event)
+        request = request_from_event(event, headers)
     except BadRequest as refused:
         invocation.logger.warn(f"{event['routeKey']} was refused: {refused}", {"status": refused.status})
         return error_response(refused.status, str(refused), trace_id)

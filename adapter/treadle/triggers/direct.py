@@ -8,7 +8,6 @@ from treadle.errors import UnroutableEvent
 from treadle.http.request import Request, make_request
 from treadle.invocation import Invocation
 from treadle.json_values import object_or_none, to_json_value
-from treadle.manifest import ApiTrigger, EventTrigger
 from treadle.message import Origin
 from treadle.trace import accepted_trace_id, new_trace_id
 
@@ -51,10 +50,10 @@ def serve_direct(process: StepProcess, event: Event, lambda_context: LambdaConte
 def _argument(process: StepProcess, data: object) -> object:
     fields = object_or_none(data)
     if fields is not None and fields.keys() == {REQUEST_KEY}:
-        if not any(isinstance(trigger, ApiTrigger) for trigger in process.manifest.triggers):
+        if not process.manifest.route_keys:
             raise UnroutableEvent(f"step {process.manifest.step} has no api trigger: it takes no request")
         return _request(fields[REQUEST_KEY])
-    if any(isinstance(trigger, EventTrigger) for trigger in process.manifest.triggers):
+    if process.manifest.topics:
         return data
     return _request({"body": data})
 

@@ -1,39 +1,91 @@
-"""Route paths: from Express's syntax, in which steps are written, to API Gateway's."""
+"""Paths of HTTP routes: what of Express's syntax is understood, and the same path as API Gateway writes it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-_LITERAL = re.compile(r"[A-Za-z0-9._~$&'()+,;=@%!-]+")
-_PARAMETER = re.compile(r":([A-Za-z0-9_]+)")
+GREEDY_PARAMETER = "proxy"
+"""The name under which API Gateway hands over what a trailing `*` stands for."""
+
+_PARAMETER = re.compile(r":[A-Za-z0-9_]+\Z")
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+\Z")
 
 
-def path_problem(path: str) -> str | None:
-    """What in a path has no counterpart in API Gateway, as half a sentence; None where all of it has one."""
-    if not path.startswith("/"):
-        return "it must begin with `/`"
-    segments = path.strip("/").split("/") if path.strip("/") else []
-    seen: set[str] = set()
-    for position, segment in enumerate(segments):
-        if segment == "*":
-            if position != len(segments) - 1:
-                return "`*` may stand at its end only"
-            continue
-        parameter = _PARAMETER.fullmatch(segment)
-        if parameter:
-            if parameter[1] in seen:
-                return f"the parameter `:{parameter[1]}` stands in it twice"
-            seen.add(parameter[1])
-        elif not segment:
-            return "it has an empty segment (`//`)"
-        elif segment.startswith(":") and segment.endswith("?"):
-            return f"the optional parameter `{segment}` has no counterpart in API Gateway; write two steps"
-        elif not _LITERAL.fullmatch(segment):
-            return f"the segment `{segment}` is neither plain text nor one `:parameter`"
-    return None
+@dataclass(frozen=True, slots=True)
+class PathProblem:
+    """Why a path cannot be a route. `code` is a finding's code."""
+
+    code: str
+    message: str
+    hint: str | None = None
 
 
 def gateway_path(path: str) -> str:
-    """The path in API Gateway's syntax: `/orders/:id` becomes `/orders/{id}`, a `*` at the end `{proxy+}`."""
-    segments = path.strip("/").split("/") if path.strip("/") else []
-    return "/" + "/".join("{proxy+}" if segment == "*" else _PARAMETER.sub(r"{\1}", segment) for segment in segments)
+    """The path of a route as API Gateway writes it: `/orders/:id` -> `/orders/{id}`, `/files/*` -> `/files/{proxy+}`.
+
+    A slash at the end is dropped: to Express it makes no difference.
+    Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+    """
+    return "/" + "/".join(_gateway_segment(segment) for segment in _segments(path))
+
+
+def route_shape(path: str) -> str:
+    """The same for all paths that catch the same requests: parameters lose their names."""
+    return re.sub(r"\{[^}+]*(\+?)\}", r"{\1}", gateway_path(path))
+
+
+def path_problems(path: str) -> Iterator[PathProblem]:
+    """Everything that keeps `path` from becoming a route of an HTTP API; nothing where it can."""
+    if not path.startswith("/"):
+        yield PathProblem("path-invalid", f"the path `{path}` must begin with `/`", f"write `/{path}`")
+        return
+    segments = _segments(path)
+    for position, segment in enumerate(segments):
+        problem = _segment_problem(segment, position == len(segments) - 1)
+        if problem is not None:
+            yield problem
+    names = [GREEDY_PARAMETER if segment == "*" else segment[1:] for segment in segments if segment[:1] in (":", "*")]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield PathProblem("path-invalid", f"the path `{path}` has two parameters named `{name}`", "rename one of them")
+
+
+def _segments(path: str) -> list[str]:
+    inner = path.removeprefix("/").removesuffix("/")
+    return inner.split("/") if inner else []
+
+
+def _gateway_segment(segment: str) -> str:
+    if segment == "*":
+        return f"{{{GREEDY_PARAMETER}+}}"
+    return f"{{{segment[1:]}}}" if segment.startswith(":") else segment
+
+
+def _segment_problem(segment: str, is_last: bool) -> PathProblem | None:
+    if _PARAMETER.match(segment) or _PLAIN.match(segment) or (segment == "*" and is_last):
+        return None
+    reason, hint = _reason(segment)
+    return PathProblem("path-not-supported", f"`{segment}` in a path is not supported: {reason}", hint)
+
+
+def _reason(segment: str) -> tuple[str, str | None]:
+    """What is wrong with a segment that is no route's, and the remedy."""
+    if not segment:
+        return "a segment is empty", "write one slash"
+    if "(" in segment or ")" in segment:
+        return "routes take no regular expressions", "take a plain `:name` and check its value in the handler"
+    if segment.startswith(":") and segment.endswith("?"):
+        return "a parameter cannot be optional", f"make two steps, one for the path with `{segment[:-1]}`, one without"
+    if "*" in segment:
+        return "`*` can only be the whole last segment", "end the path with `/*`, or take a `:name` for each segment"
+    if "?" in segment or "+" in segment:
+        return "nothing in a path can be optional or repeated", "make a step for each form of the path"
+    if segment.startswith("{"):
+        return "parameters are written as in Express", f"write `:{segment.strip('{}+') or 'name'}`"
+    if ":" in segment:
+        return (
+            "a parameter is a whole segment, of letters, digits and `_`",
+            "write `:name` between two slashes and take it apart in the handler",
+        )
+    return "a segment has letters, digits, `.`, `_`, `~` and `-`", None

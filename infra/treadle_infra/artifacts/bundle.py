@@ -62,7 +62,7 @@ def bundle(project: Path, app: App, options: BundleOptions) -> Bundles:
             findings.append(problem.finding)
     python_files = [file for plan in plans for file in plan.files if file.zip_path.endswith(".py")]
     bytecode = compile_sources(python_files, options.interpreter, options.cache_directory)
-    writer = _Writer(options.cache_directory / "artifacts", bytecode)
+    writer = _Writer(options.cache_directory / "zips", bytecode)
     artifacts = {plan.step: writer.write(plan) for plan in plans}
     writer.forget_unused()
     return Bundles(artifacts, (*findings, *bytecode.findings))

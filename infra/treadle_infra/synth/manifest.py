@@ -96,6 +96,8 @@ def _steps(topology: Topology, artifacts: Mapping[str, Artifact]) -> list[Json]:
                 "artifact": artifacts[step].key,
                 "handler": function.handler,
                 "runtime": function.runtime,
+                "memoryMb": function.memory_mb,
+                "timeoutSeconds": function.timeout_seconds,
                 "routes": routes.get(step, []),
                 "subscribes": subscribed.get(step, []),
                 "publishes": _published(roles[step]),

@@ -90,7 +90,7 @@ class Endpoint:
         await self._services.before(service, name)
         response = await self._services.moto.forward(request)
         if response.status < 300:
-            parsed = json.loads(response.body) if service == "dynamodb" else {}
+            parsed: Result = json.loads(response.body) if service == "dynamodb" else {}
             self._services.after(service, name, operation.params, parsed)
             if service == "dynamodb":
                 response.body = self._services.patch_description(name, response.body)

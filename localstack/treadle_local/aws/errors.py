@@ -1,4 +1,4 @@
-"""The one exception by which an emulated AWS service refuses a call; the endpoint renders it in the caller's protocol."""
+"""The one exception by which an emulated AWS service refuses a call; rendered in the protocol of the caller."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 class AwsError(Exception):
     """An error as AWS answers it.
 
-    `code` is the wire code (`ResourceNotFoundException`, `AWS.SimpleQueueService.NonExistentQueue` is given as its modern
-    name `QueueDoesNotExist`), `fields` are further members of the error shape (`CancellationReasons`, `Item`).
+    `code` is the wire code (`ResourceNotFoundException`; `AWS.SimpleQueueService.NonExistentQueue` is given as its
+    modern name `QueueDoesNotExist`), `fields` are further members of the error shape (`CancellationReasons`, `Item`).
     `query_code` is the code that the older query protocol used, where it differs (sent to SQS clients as a header).
     """
 

@@ -27,7 +27,7 @@ def _decode(text: bytes) -> str:
     """
     if b"%" not in text:
         return text.decode("utf-8")
-    if b"=" in text or b"\n" in text or b"\r" in text:
+    if b"=" in text or b"%%" in text or b"\n" in text or b"\r" in text or text.endswith(b"%"):
         return unquote_to_bytes(text).decode("utf-8")
     decoded = a2b_qp(text.replace(b"%", b"="))
     if b"=" in decoded and decoded.count(b"=") != text.count(b"%3D") + text.count(b"%3d"):

@@ -72,7 +72,7 @@ def to_json(shape: Shape, value: Any) -> Any:
 def _moment(shape: Shape, value: Any) -> Any:
     try:
         return parse_timestamp(value, shape.serialization.get("timestampFormat", _TIMESTAMP_FORMAT))
-    except (TypeError, ValueError, OverflowError) as error:
+    except (OSError, OverflowError, TypeError, ValueError) as error:
         raise unreadable(f"{value!r} is no timestamp") from error
 
 

@@ -14,6 +14,8 @@ from treadle_local.http.messages import Headers
 
 __all__ = ["Operation", "Wire", "find_operation", "render", "render_error"]
 
+# Newer clients ask these in JSON or CBOR, older ones still by a form.
+_MOVED_ON_FROM_QUERY = frozenset({"cloudwatch"})
 _CONNECTIONS = "/@connections/"
 _BUCKET_IN_HOST = re.compile(r"(?P<bucket>[a-z0-9][a-z0-9.-]+)\.(?:localhost|s3[.-][^:]+)(?::\d+)?")
 
@@ -33,16 +35,16 @@ def find_operation(service: str, method: str, path: str, query_string: str, head
     if fields.get("smithy-protocol") == protocol_cbor.NAME:
         return protocol_cbor.parse(name, path, body)
     protocol = protocol_of(name)
+    if name in _MOVED_ON_FROM_QUERY:
+        protocol = Protocol.QUERY
     match protocol:
-        case Protocol.QUERY | Protocol.CBOR:  # a service that has moved on to CBOR is still asked by older clients
+        case Protocol.QUERY:
             return protocol_query.parse(name, body)
         case Protocol.REST_JSON | Protocol.REST_XML:
             place = _path_of_model(name, path, fields)
             return protocol_rest.parse(name, protocol, method, place, query_string, fields, body)
-        case Protocol.JSON:
-            message = (
-                f"A request to {name} names its operation in the header X-Amz-Target (older protocols are not here)."
-            )
+        case Protocol.JSON | Protocol.CBOR:
+            message = f"A request to {name} names its operation in X-Amz-Target; the query protocol is not here."
             raise AwsError("UnknownOperationException", message, status=404)
         case _:
             assert_never(protocol)

@@ -1,4 +1,4 @@
-"""Smithy's RPC v2 protocol with CBOR bodies, as botocore speaks it with CloudWatch.
+"""Smithy's RPC v2 protocol with CBOR bodies, which some of AWS's clients speak with CloudWatch.
 
 Sources: https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html, RFC 8949.
 """
@@ -64,7 +64,7 @@ def decode(body: bytes) -> Any:
     reader = _Reader(body)
     try:
         value = reader.value(_DEEPEST)
-    except (IndexError, struct.error, UnicodeDecodeError, OverflowError) as error:
+    except (IndexError, OSError, OverflowError, TypeError, ValueError, struct.error) as error:
         raise unreadable(error) from error
     if reader.position != len(body):
         raise unreadable("bytes follow the document")

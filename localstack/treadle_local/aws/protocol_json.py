@@ -16,8 +16,8 @@ from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service_models import Protocol
 from treadle_local.aws.wire import Operation, Wire, is_document, new_request_id, render_timestamp, unreadable
 
-_VERSION_1_0 = frozenset({"sqs", "dynamodb", "dynamodbstreams", "stepfunctions"})
-_QUERY_COMPATIBLE = frozenset({"sqs"})
+_VERSION_1_0 = frozenset({"cloudwatch", "sqs", "dynamodb", "dynamodbstreams", "stepfunctions"})
+_QUERY_COMPATIBLE = frozenset({"cloudwatch", "sqs"})
 _SERVICE_BY_TARGET = {"DynamoDBStreams_20120810": "dynamodbstreams"}
 _ERROR_NAMESPACES = {
     "dynamodb": "com.amazonaws.dynamodb.v20120810#",
@@ -43,7 +43,7 @@ def parse(service: str, target: str, body: bytes) -> Operation:
     prefix, _, name = target.rpartition(".")
     try:
         params: Any = json.loads(body) if body else {}
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise unreadable(error) from error
     if not is_document(params):
         raise unreadable("the body is no JSON object")

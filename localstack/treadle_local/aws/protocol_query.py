@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 # A form's field names split at their dots: {"Tags": {"member": {"1": {"Key": "a", "Value": "b"}}}}.
 Node = dict[str, "Node | str"]
 
-_CODES = {"AccessDeniedException": "AccessDenied", "UnknownOperationException": "InvalidAction"}
+_CODES = {
+    "AccessDeniedException": "AccessDenied",
+    "SerializationException": "MalformedInput",
+    "UnknownOperationException": "InvalidAction",
+}
 _CODES_OF_SNS = {**_CODES, "AccessDeniedException": "AuthorizationError"}
 _FORBIDDEN = 403
 _NUMBER = re.compile(r"[0-9]{1,9}")

@@ -136,7 +136,7 @@ def _parse_structure(shape: Shape, protocol: Protocol, body: bytes) -> Any:
         return parse_document(shape, body)
     try:
         document = json.loads(body)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise unreadable(error) from error
     return from_json(shape, document)
 

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 from treadle_local.aws.wire import unreadable
+from treadle_local.aws.xml_output import text_of
 
 _NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
 _PLAIN = (
@@ -42,10 +43,9 @@ def publish_params(form: Mapping[str, str]) -> dict[str, Any] | None:
 
 
 def published(result: Mapping[str, Any]) -> tuple[str, str]:
-    """The namespace and the inner XML of the answer; the ids that the emulator makes need no escaping."""
-    sequence = result.get("SequenceNumber")
-    number = f"<SequenceNumber>{sequence}</SequenceNumber>" if sequence is not None else ""
-    return _NAMESPACE, f"<PublishResult><MessageId>{result['MessageId']}</MessageId>{number}</PublishResult>"
+    """The namespace and the inner XML of the answer."""
+    members = "".join(f"<{name}>{text_of(value)}</{name}>" for name, value in result.items())
+    return _NAMESPACE, f"<PublishResult>{members}</PublishResult>"
 
 
 def _attribute(form: Mapping[str, str], value: str) -> dict[str, Any]:

@@ -87,10 +87,9 @@ def operation_model(service: str, operation: str) -> OperationModel:
 
 @cache
 def _modelled_protocol(service: str) -> Protocol:
-    metadata = service_model(service).metadata
+    name = str(service_model(service).resolved_protocol)
     try:
-        return Protocol(metadata["protocol"])
+        return Protocol(name)
     except ValueError as error:
-        name = metadata["protocol"]
         message = f"The {name} protocol of {service} is not in Treadle's emulator yet."
         raise AwsError("UnknownOperationException", message) from error

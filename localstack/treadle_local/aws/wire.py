@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,7 +62,7 @@ def parse_scalar(shape: Shape, text: str, timestamp_format: str) -> Any:
     """
     try:
         return _parse_scalar(shape, text, timestamp_format)
-    except (ValueError, binascii.Error) as error:
+    except (OSError, OverflowError, ValueError) as error:
         raise unreadable(f"{text!r} is no {shape.type_name}") from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 from xml.etree import ElementTree
 
+from treadle_local.aws.errors import AwsError
 from treadle_local.aws.wire import parse_scalar, unreadable
 
 if TYPE_CHECKING:
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
 def parse_document(shape: Shape, body: bytes) -> Any:
     """The value of an XML document.
 
-    Raises: AwsError SerializationException.
+    Raises: AwsError: MalformedXML, SerializationException for a value that is not of its type.
     """
     try:
         # The caller is a program of this machine's user, and expat bounds what entities may grow to.
         root = ElementTree.fromstring(body)  # noqa: S314
     except ElementTree.ParseError as error:
-        raise unreadable(error) from error
+        message = "The XML you provided was not well-formed or did not validate against our published schema"
+        raise AwsError("MalformedXML", message) from error
     return _value(shape, root)
 
 

@@ -61,7 +61,8 @@ class Engine:
 
     def find(self, name_or_id: str) -> Stack | None:
         """The stack of this name that is not deleted, or the one of this id."""
-        return self._stacks.get(name_or_id) or self._by_name.get(name_or_id)
+        named = self._by_name.get(name_or_id)
+        return self._stacks.get(name_or_id) if named is None or named.is_deleted else named
 
     def create(
         self,
@@ -74,7 +75,7 @@ class Engine:
     ) -> Stack:
         """Begins to create a stack. Raises: AlreadyExistsException, ValidationError."""
         _check_name(name)
-        if name in self._by_name:
+        if self.find(name) is not None:
             raise AwsError("AlreadyExistsException", f"Stack [{name}] already exists")
         identity = Identity(self._region, name, self._region.arn("cloudformation", stack_resource_name(name)))
         deployment = self._deployment(identity, wanted)

@@ -62,18 +62,16 @@ async def create(work: Work, deployment: Deployment, on_failure: OnFailure, *, r
 async def update(work: Work, deployment: Deployment) -> None:
     """Brings a stack to a new deployment, or back to where it was."""
     stack = work.stack
-    previous, before = stack.deployment, dict(stack.resources)
-    stack.deployment = deployment
+    before = dict(stack.resources)
     try:
         outputs = await _deploy(work, deployment)
     except StepFailedError as failure:
-        stack.deployment = previous
         work.enter(
             "UPDATE_ROLLBACK_IN_PROGRESS", f"The following resource(s) failed to update: [{failure.logical_id}]. "
         )
         await turn_back(work, work.journal)
         return
-    stack.outputs = outputs
+    stack.deployment, stack.outputs = deployment, outputs
     work.enter("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
     await _clean_up(work, deployment, before)
     work.enter("UPDATE_COMPLETE")

@@ -18,6 +18,7 @@ from treadle_local.cloudformation.validation import validate
 
 # Parameters of CreateStack and UpdateStack that this engine would have to ignore.
 _ELSEWHERE = (
+    "DeploymentConfig",
     "NotificationARNs",
     "ResourceTypes",
     "RoleARN",

@@ -144,6 +144,11 @@ class CloudFormation:
             await self._engine.settled(stack)
         return stack
 
+    async def settled(self, name: str) -> Stack | None:
+        """The stack of this name, once nothing works on it any more; None where there is none."""
+        stack = self._engine.find(name)
+        return None if stack is None else await self._engine.settled(stack)
+
     async def stop(self) -> None:
         """Ends what is going on; no task is left."""
         await self._engine.stop()
@@ -170,8 +175,9 @@ class CloudFormation:
         return {"StackId": stack.id}
 
     def _delete_stack(self, params: Params) -> Result:
-        if params.get("RoleARN"):
-            raise not_here("DeleteStack with RoleARN")
+        for name in ("DeletionMode", "DeploymentConfig", "RoleARN"):
+            if params.get(name):
+                raise not_here(f"DeleteStack with {name}")
         stack = self._engine.find(requests.required(params, "StackName"))
         if stack is not None:
             retain: Sequence[str] = params.get("RetainResources") or ()
@@ -179,6 +185,9 @@ class CloudFormation:
         return {}
 
     def _continue_update_rollback(self, params: Params) -> Result:
+        for name in ("ForceRollback", "RoleARN"):
+            if params.get(name):
+                raise not_here(f"ContinueUpdateRollback with {name}")
         stack = self._stack(params, "Stack [{}] does not exist")
         self._engine.continue_rollback(
             stack, skip=params.get("ResourcesToSkip") or (), token=params.get("ClientRequestToken")
@@ -222,7 +231,7 @@ class CloudFormation:
         ]
         if logical_id is not None and not records:
             raise _no_resource(stack, logical_id)
-        return {"StackResources": [responses.resource(stack, record) for record in records]}
+        return {"StackResources": [responses.resource(stack, record) for record in records[:_PAGE]]}
 
     def _describe_stack_resource(self, params: Params) -> Result:
         stack = self._stack(params, "Stack '{}' does not exist")
@@ -246,6 +255,9 @@ class CloudFormation:
         return {"TemplateBody": stack.deployment.template.body, "StagesAvailable": ["Original"]}
 
     async def _get_template_summary(self, params: Params) -> Result:
+        for name in ("StackSetName", "TemplateSummaryConfig"):
+            if params.get(name):
+                raise not_here(f"GetTemplateSummary with {name}")
         if params.get("StackName"):
             stack = self._stack(params, "Stack with id {} does not exist")
             return responses.template_summary(stack.deployment.template)

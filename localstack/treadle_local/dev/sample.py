@@ -34,8 +34,10 @@ def _curl(step: Step, trigger: HttpTrigger, project: Path, http_url: str) -> str
 def _from_schema(schema: object) -> dict[str, Any]:
     if not isinstance(schema, dict):
         return {}
-    properties = cast("dict[str, Any]", schema).get("properties")
-    return {name: _value(value) for name, value in properties.items()} if isinstance(properties, dict) else {}
+    properties: Any = cast("dict[str, Any]", schema).get("properties")
+    if not isinstance(properties, dict):
+        return {}
+    return {name: _value(value) for name, value in cast("dict[str, Any]", properties).items()}
 
 
 def _value(schema: object) -> object:

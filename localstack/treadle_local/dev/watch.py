@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from watchfiles import Change, DefaultFilter, awatch
+from watchfiles import DefaultFilter, awatch  # pyright: ignore[reportUnknownVariableType]
 
 _IGNORED = (
     "__pycache__",
@@ -26,6 +26,6 @@ async def changes(project: Path, stop: asyncio.Event) -> AsyncIterator[frozenset
     only = DefaultFilter(ignore_dirs=_IGNORED)
     batches = awatch(project, watch_filter=only, stop_event=stop, debounce=60, step=20, raise_interrupt=False)
     async for batch in batches:
-        touched = frozenset(Path(path) for change, path in batch if change in Change)
+        touched = frozenset(Path(path) for _, path in batch)
         if touched:
             yield touched

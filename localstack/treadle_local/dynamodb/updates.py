@@ -21,7 +21,7 @@ from treadle_local.dynamodb.syntax import (
     Update,
     ValueOperand,
 )
-from treadle_local.dynamodb.values import Item, Value, canonical_set, type_of
+from treadle_local.dynamodb.values import Item, Value, canonical_set, check_depth, type_of
 
 Values = Mapping[str, Value]
 
@@ -48,7 +48,11 @@ def updated(item: Item, update: Update, values: Values) -> Item:
     # In order of index, so that elements set past a list's end are appended in that order.
     for path, value in sorted(changes, key=_path_of):
         name = str(path[0])
-        new[name] = value if len(path) == 1 else replaced(new.get(name), path[1:], value)
+        if len(path) == 1:
+            new[name] = value
+        else:
+            check_depth(value, len(path) - 1)
+            new[name] = replaced(new.get(name), path[1:], value)
     # From the highest index down, so that removing one element does not move the next.
     for path in sorted(removals, reverse=True):
         name = str(path[0])

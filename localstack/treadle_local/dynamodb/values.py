@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, cast
 
+from treadle_local.aws.errors import AwsError
 from treadle_local.dynamodb.errors import invalid, invalid_parameter, malformed
 from treadle_local.dynamodb.numbers import canonical_number, number_size
 
@@ -69,7 +70,7 @@ def checked(raw: Any, depth: int = 0) -> Value:
             return {"B": _canonical_binary(content)}
         case "M" | "L":
             if depth >= MAXIMUM_DEPTH:
-                raise invalid("Nesting Levels have exceeded supported limits")
+                raise _too_deep()
             if kind == "M":
                 members = _mapping(content)
                 return {"M": {name: checked(member, depth + 1) for name, member in members.items()}}
@@ -78,6 +79,21 @@ def checked(raw: Any, depth: int = 0) -> Value:
             return {kind: _checked_set(kind, _list(content))}
         case _:
             raise invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+
+
+def check_depth(value: Value, outer: int) -> None:
+    """Passes when the value, inside that many lists and maps, is not nested too deeply.
+
+    Raises: ValidationException.
+    """
+    members = value.get("M")
+    inner: list[Value] | None = list(members.values()) if members is not None else value.get("L")
+    if inner is None:
+        return
+    if outer >= MAXIMUM_DEPTH:
+        raise _too_deep()
+    for member in inner:
+        check_depth(member, outer + 1)
 
 
 def type_of(value: Value) -> str:
@@ -140,6 +156,10 @@ def value_size(value: Value) -> int:
 def binary_length(content: str) -> int:
     """Bytes that canonical base64 text stands for."""
     return len(content) // 4 * 3 - content.count("=", -2)
+
+
+def _too_deep() -> AwsError:
+    return invalid("Nesting Levels have exceeded supported limits")
 
 
 def _utf8_length(text: str) -> int:

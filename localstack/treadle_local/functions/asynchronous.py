@@ -131,7 +131,9 @@ class AsynchronousInvocations:
         return clock.now() < deadline
 
     def _settings(self, event: Event) -> _Settings:
-        function = self._registry.find(event.reference)
+        function = self._registry.functions.get(event.reference.name)
+        if function is None:  # deleted meanwhile
+            return _Settings.of(None)
         return _Settings.of(function.asynchronous.get(event.reference.qualifier or LATEST))
 
     async def _record(self, event: Event, condition: Condition) -> None:

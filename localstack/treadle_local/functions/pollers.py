@@ -93,12 +93,12 @@ class Pollers:
     async def wait_for_permission(self, mapping: EventSourceMapping) -> None:
         """Returns when the function's role may use the queue; a refusal is reported each time it is tried."""
         while True:
-            version, _ = self._functions.resolve(mapping.function_arn, None)
-            caller = Caller(role=version.role_arn.rsplit("/", 1)[-1], session=version.name)
             try:
+                version, _ = self._functions.resolve(mapping.function_arn, None)
+                caller = Caller(role=version.role_arn.rsplit("/", 1)[-1], session=version.name)
                 targets = [Target(action, mapping.source_arn) for action in _QUEUE_ACTIONS]
                 self._identity.authorize(caller, targets)
-            except AwsError:
+            except AwsError:  # refused, or the function is gone: its mapping outlives it, as on AWS
                 await self._clock.sleep(_PAUSE_AFTER_REFUSAL_SECONDS)
             else:
                 return
@@ -106,9 +106,9 @@ class Pollers:
     async def work(self, mapping: EventSourceMapping, queue: Queue, messages: Sequence[ReceivedMessage]) -> None:
         """Invokes the function with a batch and deletes from the queue what it does not report as failed."""
         request_id = str(uuid.uuid4())
-        version, invoked_arn = self._functions.resolve(mapping.function_arn, None)
         payload = sqs_event(messages, mapping.source_arn, self._region)
         try:
+            version, invoked_arn = self._functions.resolve(mapping.function_arn, None)
             request = InvokeRequest("RequestResponse", request_id, invoked_arn)
             outcome = await self._functions.run(version, payload, request)
             failed, problem = _failures(mapping, messages, outcome)
@@ -117,7 +117,8 @@ class Pollers:
         for message in messages:
             if message.message.message_id not in failed and not queue.closed:
                 queue.delete(message.receipt)
-        self._on_batch(Batch(version.name, mapping.source_arn, len(messages), len(failed), request_id, problem))
+        function = mapping.function_arn.split(":")[6]
+        self._on_batch(Batch(function, mapping.source_arn, len(messages), len(failed), request_id, problem))
 
 
 class _Poller:
@@ -186,6 +187,8 @@ def _record(received: ReceivedMessage, queue_arn: str, region: Region) -> dict[s
     }
     if message.trace_header is not None:
         attributes["AWSTraceHeader"] = message.trace_header
+    if message.group_id is not None:
+        attributes["MessageGroupId"] = message.group_id
     if received.dead_letter_source_arn is not None:
         attributes["DeadLetterQueueSourceArn"] = received.dead_letter_source_arn
     record: dict[str, Any] = {
@@ -227,7 +230,7 @@ def _failures(
         return everything, "the function's answer is not JSON"
     if answer is None or answer == {} or not isinstance(answer, dict):
         return set(), None
-    entries = cast("Mapping[str, Any]", answer).get("batchItemFailures") or []
+    entries = cast("Sequence[Mapping[str, Any]]", cast("Mapping[str, Any]", answer).get("batchItemFailures") or [])
     try:
         failed = {str(entry["itemIdentifier"]) for entry in entries}
     except (TypeError, KeyError):

@@ -115,7 +115,8 @@ def _shaped(result: dict[str, Any]) -> Response:
             if result.get("isBase64Encoded")
             else text.encode("utf-8", "surrogatepass")
         )
-        headers = [(str(name).lower(), _value(value)) for name, value in (result.get("headers") or {}).items()]
+        given = cast("dict[str, Any]", result.get("headers") or {})
+        headers = [(name.lower(), _value(value)) for name, value in given.items()]
         headers += [("set-cookie", str(cookie)) for cookie in result.get("cookies") or ()]
     except (ValueError, TypeError, AttributeError):
         return FAILED

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from treadle_local.aws.service import Params
@@ -105,6 +106,7 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=4096)
 def is_attribute_name(name: str) -> bool:
     """True for a legal name of a message attribute.
 

@@ -1,6 +1,7 @@
 """What a call to a service must be allowed to do: IAM's names of the actions, and the ARNs that its parameters name.
 
-Source for all: https://docs.aws.amazon.com/service-authorization/latest/reference/ (each names its page). SQS, SNS and DynamoDB's item operations know their own.
+SQS, SNS and DynamoDB's item operations know their own.
+Sources: https://docs.aws.amazon.com/service-authorization/latest/reference/, where each function names its page.
 """
 
 from __future__ import annotations

@@ -34,6 +34,8 @@ def compile_principals(element: Any) -> Callable[[Principal], bool]:
     if element == "*":
         return lambda _principal: True
     kinds = mapping(element)
+    if not kinds:
+        raise malformed("Missing required field Principal")
     if unknown := set(kinds) - _KINDS:
         raise malformed(f"Invalid principal in policy: {min(unknown)}")
     services = frozenset(texts(kinds.get("Service", [])))

@@ -165,7 +165,7 @@ class Stage:
                 "StageVariables": TEXT_MAP,
             },
             required=("ApiId", "StageName"),
-            elsewhere=frozenset({"AccessPolicyId", "ClientCertificateId", "DeploymentId"}),
+            elsewhere=frozenset({"ClientCertificateId", "DeploymentId"}),
         ),
         create_only=frozenset({"ApiId", "StageName"}),
         tags=TagForm.MAP,
@@ -299,4 +299,4 @@ def _changes(before: Properties, after: Properties, defaults: dict[str, Any]) ->
 async def _retag(context: Context, arn: str, before: Model, after: Model) -> None:
     if removed := removed_keys(before, after):
         await context.call(_SERVICE, "UntagResource", ResourceArn=arn, TagKeys=removed)
-    await context.call_tagged(_SERVICE, "TagResource", TagForm.MAP, after.tags, ResourceArn=arn)
+    await context.tag(_SERVICE, "TagResource", TagForm.MAP, after.tags, ResourceArn=arn)

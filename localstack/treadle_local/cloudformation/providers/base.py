@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import string
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ Attributes: TypeAlias = Mapping[str, str]
 
 _RANDOM_LETTERS = string.ascii_uppercase + string.digits
 _RANDOM_LENGTH = 12
+_ABOUT_TAGS = re.compile(r"aws:|Tag|\btags?\b")
 _MISSING = frozenset(
     {
         "NoSuchBucket",
@@ -129,7 +131,7 @@ class ReservedTags:
     def learn(self, service: str, error: CallError, tags: Mapping[str, str]) -> bool:
         """Whether the service refused for the sake of the reserved tags, which it then will not be given again."""
         reserved = service not in self._refusing and any(key.startswith("aws:") for key in tags)
-        if not reserved or ("aws:" not in error.message and "tag" not in f"{error.code} {error.message}".lower()):
+        if not reserved or not _ABOUT_TAGS.search(f"{error.code} {error.message}"):
             return False
         self._refusing.add(service)
         return True
@@ -187,19 +189,39 @@ class Context:
         member: str = "Tags",
         **params: Any,
     ) -> dict[str, Any]:
-        """One call that carries tags, without the reserved ones where the service refuses those from callers."""
+        """One call that carries tags too, without the reserved ones where the service refuses those from callers."""
+        answer = await self._call_with(form, tags, member, service, operation, params)
+        if answer is not None:
+            return answer
+        return await self.call_tagged(service, operation, form, tags, member=member, **params)
+
+    async def tag(
+        self,
+        service: str,
+        operation: str,
+        form: TagForm,
+        tags: Mapping[str, str],
+        *,
+        member: str = "Tags",
+        **params: Any,
+    ) -> None:
+        """One call that does nothing but tag; none where no tags are left to give."""
+        if self.reserved_tags.allowed(service, tags):
+            answer = await self._call_with(form, tags, member, service, operation, params)
+            if answer is None:
+                await self.tag(service, operation, form, tags, member=member, **params)
+
+    async def _call_with(
+        self, form: TagForm, tags: Mapping[str, str], member: str, service: str, operation: str, params: Properties
+    ) -> dict[str, Any] | None:
+        """The call's answer, or None where the service has just shown that it refuses the reserved tags."""
         given = self.reserved_tags.allowed(service, tags)
         try:
-            return await self.call(service, operation, **params, **_tags(member, form, given))
+            return await self.call(service, operation, **params, **({member: form.write(given)} if given else {}))
         except CallError as failure:
-            if not self.reserved_tags.learn(service, failure, given):
-                raise
-        given = self.reserved_tags.allowed(service, tags)
-        return await self.call(service, operation, **params, **_tags(member, form, given))
-
-
-def _tags(member: str, form: TagForm, tags: Mapping[str, str]) -> dict[str, Any]:
-    return {member: form.write(tags)} if tags else {}
+            if self.reserved_tags.learn(service, failure, given):
+                return None
+            raise
 
 
 def pick(properties: Properties, *names: str) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class Alarm:
             arn = attributes["Arn"]
             if removed := removed_keys(before, after):
                 await context.call("cloudwatch", "UntagResource", ResourceARN=arn, TagKeys=removed)
-            await context.call_tagged("cloudwatch", "TagResource", TagForm.PAIRS, after.tags, ResourceARN=arn)
+            await context.tag("cloudwatch", "TagResource", TagForm.PAIRS, after.tags, ResourceARN=arn)
         return attributes
 
     async def delete(self, context: Context, model: Model) -> None:

@@ -145,7 +145,7 @@ class Table:
             arn = attributes["Arn"]
             if removed := removed_keys(before, after):
                 await context.call("dynamodb", "UntagResource", ResourceArn=arn, TagKeys=removed)
-            await context.call_tagged("dynamodb", "TagResource", TagForm.PAIRS, after.tags, ResourceArn=arn)
+            await context.tag("dynamodb", "TagResource", TagForm.PAIRS, after.tags, ResourceArn=arn)
         return attributes
 
     async def delete(self, context: Context, model: Model) -> None:

@@ -91,7 +91,7 @@ class Rule:
         if before.tags != after.tags:
             if removed := removed_keys(before, after):
                 await context.call("events", "UntagResource", ResourceARN=put["RuleArn"], TagKeys=removed)
-            await context.call_tagged("events", "TagResource", TagForm.PAIRS, after.tags, ResourceARN=put["RuleArn"])
+            await context.tag("events", "TagResource", TagForm.PAIRS, after.tags, ResourceARN=put["RuleArn"])
         return {"Arn": put["RuleArn"], "RuleName": name}
 
     async def delete(self, context: Context, model: Model) -> None:

@@ -79,7 +79,7 @@ class Role:
         if "Tags" in changed:
             if removed := removed_keys(before, after):
                 await context.call("iam", "UntagRole", RoleName=name, TagKeys=removed)
-            await context.call_tagged("iam", "TagRole", TagForm.PAIRS, after.tags, RoleName=name)
+            await context.tag("iam", "TagRole", TagForm.PAIRS, after.tags, RoleName=name)
         role = (await context.call("iam", "GetRole", RoleName=name))["Role"]
         return {"Arn": role["Arn"], "RoleId": role["RoleId"]}
 

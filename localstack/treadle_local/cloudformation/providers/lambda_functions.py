@@ -138,7 +138,7 @@ class Function:
         if "Tags" in changed:
             if removed := removed_keys(before, after):
                 await context.call("lambda", "UntagResource", Resource=arn, TagKeys=removed)
-            await context.call_tagged("lambda", "TagResource", TagForm.MAP, after.tags, Resource=arn)
+            await context.tag("lambda", "TagResource", TagForm.MAP, after.tags, Resource=arn)
         return {"Arn": arn}
 
     async def delete(self, context: Context, model: Model) -> None:

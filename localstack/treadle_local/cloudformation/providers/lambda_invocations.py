@@ -108,7 +108,7 @@ class EventSourceMapping:
             arn = attributes["EventSourceMappingArn"]
             if removed := removed_keys(before, after):
                 await context.call("lambda", "UntagResource", Resource=arn, TagKeys=removed)
-            await context.call_tagged("lambda", "TagResource", TagForm.MAP, after.tags, Resource=arn)
+            await context.tag("lambda", "TagResource", TagForm.MAP, after.tags, Resource=arn)
         return attributes
 
     async def delete(self, context: Context, model: Model) -> None:

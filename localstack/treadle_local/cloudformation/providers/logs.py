@@ -73,7 +73,7 @@ class LogGroup:
             arn = context.region.arn("logs", f"log-group:{context.physical_id}")
             if removed := removed_keys(before, after):
                 await context.call("logs", "UntagResource", resourceArn=arn, tagKeys=removed)
-            await context.call_tagged("logs", "TagResource", TagForm.MAP, after.tags, member="tags", resourceArn=arn)
+            await context.tag("logs", "TagResource", TagForm.MAP, after.tags, member="tags", resourceArn=arn)
         return self._attributes(context)
 
     async def delete(self, context: Context, model: Model) -> None:

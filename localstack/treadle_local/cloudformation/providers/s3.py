@@ -122,6 +122,7 @@ class Bucket:
     async def update(self, context: Context, before: Model, after: Model) -> Attributes:
         await self._configure(context, before.properties, after.properties)
         if before.tags != after.tags:
+            await context.call("s3", "DeleteBucketTagging", Bucket=context.physical_id)
             await self._tag(context, after)
         return self._attributes(context)
 
@@ -130,10 +131,7 @@ class Bucket:
         await context.call_if_there("s3", "DeleteBucket", Bucket=context.physical_id)
 
     async def _tag(self, context: Context, model: Model) -> None:
-        if not context.reserved_tags.allowed("s3", model.tags):
-            await context.call("s3", "DeleteBucketTagging", Bucket=context.physical_id)
-            return
-        await context.call_tagged(
+        await context.tag(
             "s3", "PutBucketTagging", TagForm.TAG_SET, model.tags, member="Tagging", Bucket=context.physical_id
         )
 

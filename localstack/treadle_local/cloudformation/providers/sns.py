@@ -90,7 +90,7 @@ class Topic:
         if before.tags != after.tags:
             if removed := removed_keys(before, after):
                 await context.call("sns", "UntagResource", ResourceArn=arn, TagKeys=removed)
-            await context.call_tagged("sns", "TagResource", TagForm.PAIRS, after.tags, ResourceArn=arn)
+            await context.tag("sns", "TagResource", TagForm.PAIRS, after.tags, ResourceArn=arn)
         return {"TopicArn": arn, "TopicName": arn.rsplit(":", 1)[-1]}
 
     async def delete(self, context: Context, model: Model) -> None:

@@ -85,7 +85,7 @@ class Queue:
         if before.tags != after.tags:
             if removed := removed_keys(before, after):
                 await context.call("sqs", "UntagQueue", QueueUrl=url, TagKeys=removed)
-            await context.call_tagged("sqs", "TagQueue", TagForm.MAP, after.tags, QueueUrl=url)
+            await context.tag("sqs", "TagQueue", TagForm.MAP, after.tags, QueueUrl=url)
         return self._named(context, url.rsplit("/", 1)[-1])
 
     async def delete(self, context: Context, model: Model) -> None:

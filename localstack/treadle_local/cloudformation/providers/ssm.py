@@ -68,7 +68,7 @@ class Parameter:
             thing = {"ResourceType": "Parameter", "ResourceId": name}
             if removed := removed_keys(before, after):
                 await context.call("ssm", "RemoveTagsFromResource", TagKeys=removed, **thing)
-            await context.call_tagged("ssm", "AddTagsToResource", TagForm.PAIRS, after.tags, **thing)
+            await context.tag("ssm", "AddTagsToResource", TagForm.PAIRS, after.tags, **thing)
         return pick(properties, "Type", "Value")
 
     async def delete(self, context: Context, model: Model) -> None:

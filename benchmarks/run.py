@@ -1,0 +1,220 @@
+"""`make bench`: what a user of `treadle dev` waits for, each figure beside a baseline measured in the same run.
+
+Machines are shared and noisy: figures are medians of several runs and what to compare is the ratio.
+`python benchmarks/run.py [ROW …]` measures some rows only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import http.server
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from support.dev import TREADLE, Dev, wait_until
+from support.projects import api_step, event_step, messaging, write
+
+HEADERS = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure and its baseline, in the same unit; `less_is_better` tells how to read the ratio."""
+
+    name: str
+    unit: str
+    ours: float
+    baseline: float
+    baseline_name: str
+
+    def line(self) -> str:
+        ratio = self.ours / self.baseline if self.baseline else float("nan")
+        return (
+            f"{self.name:<44} {self.ours:>9.2f} {self.unit:<5} {self.baseline:>9.2f} {self.unit:<5}"
+            f" {ratio:>7.2f} ×  {self.baseline_name}"
+        )
+
+
+class _Bare(http.server.BaseHTTPRequestHandler):
+    """The least that a loopback HTTP server in Python can do: the floor under every request."""
+
+    protocol_version, disable_nagle_algorithm, wbufsize = "HTTP/1.1", True, -1
+
+    def do_POST(self) -> None:  # noqa: N802 - the library's name
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(201)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+        return
+
+
+@contextlib.contextmanager
+def bare_server() -> Generator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Bare)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def post_times(url: str, path: str, count: int, pause_seconds: float = 0.0) -> list[float]:
+    """Milliseconds of each of `count` requests, one after the other on one connection."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    times: list[float] = []
+    for number in range(count):
+        body = json.dumps({"text": "hi", "userId": f"u{number % 50}"})
+        started = time.perf_counter()
+        connection.request("POST", path, body, HEADERS)
+        response = connection.getresponse()
+        response.read()
+        times.append((time.perf_counter() - started) * 1000)
+        if response.status not in (200, 201):
+            raise SystemExit(f"POST {path} -> {response.status}")
+        time.sleep(pause_seconds)
+    connection.close()
+    return times
+
+
+def quantile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def bench_project(folder: Path) -> Path:
+    project = messaging(folder)
+    write(project, "steps/ping_step.py", api_step("Ping", '    return {"status": 201, "body": {}}'))
+    hop = '    import time\n    await context.emit({"topic": "hop", "data": {"t": time.time()}})\n    return {"body": {}}'
+    write(project, "steps/hop_step.py", api_step("Hop", hop))
+    landed = '    import time\n    context.logger.info("hop", {"ms": (time.time() - data["t"]) * 1000})'
+    write(project, "steps/landed_step.py", event_step("Landed", "hop", landed))
+    burst = (
+        '    for number in range(req["body"]["count"]):\n'
+        '        await context.emit({"topic": "burst", "data": {"n": number}})\n    return {"body": {}}'
+    )
+    write(project, "steps/burst_step.py", api_step("Burst", burst))
+    count = '    await context.state.set("burst", str(data["n"]), data)'
+    write(project, "steps/count_step.py", event_step("Count", "burst", count))
+    return project
+
+
+def requests(dev: Dev, bare: str) -> Iterator[Row]:
+    for path in ("/messages", "/ping"):
+        post_times(dev.http_url, path, 30)
+    floor = post_times(bare, "/", 300)
+    for name, path, pause in (
+        ("request, no AWS call", "/ping", 0.0),
+        ("request, two writes and an emit, idle", "/messages", 0.08),
+        ("request, two writes and an emit, under its load", "/messages", 0.0),
+    ):
+        times = post_times(dev.http_url, path, 100 if pause else 300, pause)
+        for label, share in (("p50", 0.5), ("p99", 0.99)):
+            yield Row(f"{name}, {label}", "ms", quantile(times, share), quantile(floor, share), "bare loopback server")
+
+
+def hops(dev: Dev, bare: str) -> Iterator[Row]:
+    post_times(dev.http_url, "/hop", 5)
+    wait_until("warm", lambda: len(dev.all("logged", step="Landed")) >= 5)
+    before = len(dev.all("logged", step="Landed"))
+    post_times(dev.http_url, "/hop", 100, 0.05)
+    wait_until("all hops", lambda: len(dev.all("logged", step="Landed")) >= before + 100)
+    times = [float(one["fields"]["ms"]) for one in dev.all("logged", step="Landed")][before:]
+    floor = post_times(bare, "/", 300)
+    for label, share in (("p50", 0.5), ("p99", 0.99)):
+        yield Row(f"hop: emit to next step's first line, {label}", "ms", quantile(times, share), quantile(floor, share), "bare loopback server")
+
+
+def events(dev: Dev, bare: str) -> Iterator[Row]:
+    floor = 1000 / statistics.median(post_times(bare, "/", 300))
+
+    def handled(step: str) -> int:
+        return len(dev.all("handled", step=step))
+
+    dev.http("POST", "/burst", {"count": 20})
+    wait_until("warm", lambda: handled("Count") >= 20)
+    rates: list[float] = []
+    for _ in range(3):
+        before, started = handled("Count"), time.perf_counter()
+        dev.http("POST", "/burst", {"count": 1000})
+        wait_until("the burst", lambda before=before: handled("Count") >= before + 1000, 60)
+        rates.append(1000 / (time.perf_counter() - started))
+    yield Row("events/s: emit, one event step, one write", "1/s", statistics.median(rates), floor, "bare server, requests/s")
+    before, started = handled("ProcessMessage"), time.perf_counter()
+    clients = [threading.Thread(target=post_times, args=(dev.http_url, "/messages", 125)) for _ in range(8)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    wait_until("the flow", lambda: handled("ProcessMessage") >= before + 1000, 60)
+    rate = 1000 / (time.perf_counter() - started)
+    yield Row("messages/s: the whole flow, 8 clients", "1/s", rate, floor, "bare server, requests/s")
+
+
+def ready(folder: Path) -> Iterator[Row]:
+    def seconds(command: Sequence[object]) -> float:
+        started = time.perf_counter()
+        subprocess.run([str(part) for part in command], capture_output=True, check=True)
+        return time.perf_counter() - started
+
+    project = folder / "fifty"
+    for number in range(50):
+        write(project, f"steps/s{number}_step.py", api_step(f"S{number}", '    return {"body": {}}'))
+    once = [TREADLE, "dev", project, "--once", "--port", "0", "--aws-port", "0"]
+    floor = statistics.median(seconds([sys.executable, "-c", "import moto.server"]) for _ in range(3))
+    yield Row("ready and exit, 50 steps, first time", "s", seconds(once), floor, "python -c 'import moto.server'")
+    again = statistics.median(seconds(once) for _ in range(3))
+    yield Row("ready and exit, 50 steps, unchanged", "s", again, floor, "python -c 'import moto.server'")
+
+
+def reload(dev: Dev) -> Iterator[Row]:
+    times: list[float] = []
+    for version in range(1, 8):
+        source = api_step("Ping", f'    return {{"status": 201, "body": {{"v": {version}}}}}')
+        started = time.perf_counter()
+        write(dev.project, "steps/ping_step.py", source)
+        wait_until("the new version", lambda version=version: dev.http("POST", "/ping", {}).json() == {"v": version})
+        times.append((time.perf_counter() - started) * 1000)
+    started = time.perf_counter()
+    for _ in range(5):
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
+    floor = (time.perf_counter() - started) / 5 * 1000
+    yield Row("edit to next request on new code, median", "ms", statistics.median(times), floor, "starting python -c pass")
+    yield Row("edit to next request on new code, slowest of 7", "ms", max(times), floor, "starting python -c pass")
+
+
+def main() -> None:
+    wanted = set(sys.argv[1:])
+
+    def run(name: str, rows: Callable[[], Iterator[Row]]) -> None:
+        if not wanted or name in wanted:
+            for row in rows():
+                print(row.line(), flush=True)
+
+    print(f"{'':<44} {'treadle':>15} {'baseline':>15}")
+    with tempfile.TemporaryDirectory() as folder, bare_server() as bare:
+        run("ready", lambda: ready(Path(folder)))
+        with Dev(bench_project(Path(folder))) as dev:
+            run("requests", lambda: requests(dev, bare))
+            run("hops", lambda: hops(dev, bare))
+            run("events", lambda: events(dev, bare))
+            run("reload", lambda: reload(dev))
+
+
+if __name__ == "__main__":
+    main()

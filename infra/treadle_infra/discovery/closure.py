@@ -1,0 +1,183 @@
+"""Which files of the project a step runs with, found in the source by the path rules of `treadle.loader`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from treadle.loader import search_folders
+from treadle_infra.app.findings import Finding, SourceLocation, error, warning
+from treadle_infra.discovery.importing import RUNTIME_PACKAGES
+from treadle_infra.discovery.imports import Import, imports_of
+from treadle_infra.discovery.source import Sources
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What importing a step has shown that its source does not.
+
+    `folders`: the project's folders on `sys.path`, in order, those that the step has added among them. `modules`: the
+    file of each module of the project that was imported, by its name. `opened`: the files that were read meanwhile.
+    """
+
+    folders: tuple[str, ...]
+    modules: Mapping[str, str] = field(default_factory=dict[str, str])
+    opened: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """`files` are relative to the project, with forward slashes, sorted; `missing` the names that are nobody's."""
+
+    files: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    missing: frozenset[str] = frozenset()
+
+
+def import_closure(sources: Sources, path: str, project_name: str, observed: Observed | None = None) -> Closure:
+    """All files of the project that the module in `path` imports, directly or not, and itself.
+
+    What is neither the project's nor Python's nor brought by Lambda's runtime is an error; each finding is independent
+    of `path`, so that it can be told once for all steps.
+    """
+    return _Walk(sources, path, project_name, observed or Observed(search_folders(path))).closure()
+
+
+class _Walk:
+    def __init__(self, sources: Sources, path: str, project_name: str, observed: Observed) -> None:
+        self._sources = sources
+        self._project_name = project_name
+        self._folders = observed.folders
+        self._observed = {name: file for name, file in observed.modules.items() if file.endswith(".py")}
+        self._files: set[str] = set()
+        self._pending = [path, *self._observed.values()]
+        self._pending += [file for file in observed.opened if file.endswith(".py")]
+        self._findings: dict[Finding, None] = {}
+        self._missing: set[str] = set()
+
+    def closure(self) -> Closure:
+        while self._pending:
+            path = self._pending.pop()
+            if path not in self._files and self._sources.is_file(path):
+                self._files.add(path)
+                self._follow(path)
+        return Closure(tuple(sorted(self._files)), tuple(self._findings), frozenset(self._missing))
+
+    def _follow(self, path: str) -> None:
+        found = imports_of(self._sources.content(path))
+        for one in found.imports:
+            if one.level:
+                self._pending += self._relative(path, one)
+            else:
+                self._absolute(path, one)
+        for line in found.computed_lines:
+            self._report(
+                warning(
+                    "dynamic-import",
+                    "the module that is imported here is known only when this runs; it is not put into the zip for it",
+                    SourceLocation(path, line),
+                    "import what may be needed by name, for example in an `if`",
+                )
+            )
+
+    # resolving
+
+    def _absolute(self, path: str, one: Import) -> None:
+        parts = one.module.split(".")
+        files = list(self._below([(folder, False) for folder in self._folders], parts, one.names))
+        shadowed = parts[0] in sys.stdlib_module_names and parts[0] not in self._observed
+        if shadowed:
+            if files:
+                self._hidden(path, one, files[0])
+            return
+        if files or parts[0] in self._observed:
+            self._pending += files
+        elif not one.is_optional and parts[0] not in RUNTIME_PACKAGES and not self._is_folder_of_code(parts[0]):
+            self._missing.add(parts[0])
+            self._report(self._third_party(parts[0], SourceLocation(path, one.line)))
+
+    def _relative(self, path: str, one: Import) -> Iterator[str]:
+        """The files of `from ..x import y`: with the packages above, which Python runs first."""
+        steps = path.split("/")[:-1]
+        if one.level - 1 > len(steps):
+            return
+        base = steps[: len(steps) - (one.level - 1)]
+        for depth in range(1, len(base) + 1):
+            yield from self._package_file("/".join(base[:depth]))
+        parts = one.module.split(".") if one.module else []
+        yield from self._below([("/".join(base), True)], parts, one.names)
+
+    def _below(self, places: list[tuple[str, bool]], parts: list[str], names: tuple[str, ...]) -> Iterator[str]:
+        """The files of the dotted name `parts`, looked up in folders, and of the submodules among `names`.
+
+        Of several folders with the name, the first that is a package wins; plain folders count together, as in Python.
+        """
+        folders = [folder for folder, _ in places]
+        for part in parts:
+            candidates = [f"{folder}/{part}" if folder else part for folder in folders]
+            folders = []
+            for candidate in candidates:
+                package = list(self._package_file(candidate))
+                if package or self._sources.is_file(f"{candidate}.py"):
+                    yield from package or [f"{candidate}.py"]
+                    folders = [candidate] if package else []
+                    break
+                if self._sources.is_folder(candidate):
+                    folders.append(candidate)
+            if not folders:
+                return
+        for folder in folders:
+            for name in self._submodules(folder, names):
+                inside = f"{folder}/{name}" if folder else name
+                if self._sources.is_file(f"{inside}.py"):
+                    yield f"{inside}.py"
+                else:
+                    yield from self._package_file(inside)
+
+    def _submodules(self, folder: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" not in names:
+            return names
+        return tuple(
+            name for file in self._package_file(folder) for name in imports_of(self._sources.content(file)).star_names
+        )
+
+    def _package_file(self, folder: str) -> Iterator[str]:
+        path = f"{folder}/__init__.py"
+        if self._sources.is_file(path):
+            yield path
+
+    def _is_folder_of_code(self, name: str) -> bool:
+        candidates = (f"{folder}/{name}" if folder else name for folder in self._folders)
+        return any(self._sources.is_folder(folder) and self._sources.has_python_files(folder) for folder in candidates)
+
+    # findings
+
+    def _report(self, finding: Finding) -> None:
+        self._findings[finding] = None
+
+    def _hidden(self, path: str, one: Import, file: str) -> None:
+        name = one.module.partition(".")[0]
+        self._report(
+            warning(
+                "module-hidden",
+                f"`{name}` is a module of Python's own, so this does not import `{file}`",
+                SourceLocation(path, one.line),
+                f"rename `{file}`, or import it relatively",
+            )
+        )
+
+    def _third_party(self, name: str, where: SourceLocation) -> Finding:
+        if name == "motia":
+            return error(
+                "motia-module-not-supported-yet",
+                "Motia's own package `motia` is not supported yet",
+                where,
+                "a step needs only `config` and `handler`; for types alone, import it under `if TYPE_CHECKING:`",
+            )
+        hint = "only the project's own modules, Python's library and boto3 are there when a step runs"
+        if name == self._project_name:
+            hint = "the project's folder is not a package: its name is not kept; import from `src` or `steps`"
+        return error(
+            "third-party-packages-not-supported-yet", f"the package `{name}` is not supported yet", where, hint
+        )

@@ -1,0 +1,282 @@
+"""A step's or stream's config, in either dialect -> its part of the App, or what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from treadle_infra.app.findings import Finding, SourceLocation, error
+from treadle_infra.app.model import Emit, HttpTrigger, Permission, QueueSettings, Step, Stream, TopicTrigger, Trigger
+from treadle_infra.discovery.config_models import (
+    METHODS,
+    ApiStep,
+    CronStep,
+    EmitConfig,
+    EventStep,
+    HttpTrigger1,
+    NoopStep,
+    PermissionConfig,
+    QueueConfig1,
+    QueueTrigger1,
+    Step1,
+    StreamConfig,
+    closest,
+)
+from treadle_infra.discovery.infrastructure import (
+    API_TIMEOUT_LIMIT_SECONDS,
+    Infrastructure,
+    fifo_refusal,
+    queue_problems,
+    read_infrastructure,
+    visibility_problem,
+)
+from treadle_infra.discovery.places import ConfigPlaces, Keys
+from treadle_infra.discovery.validation import dotted, shown, validate
+
+_CODE = "step-config-invalid"
+_STREAM_CODE = "stream-config-invalid"
+_TYPES: dict[str, type[ApiStep | EventStep | CronStep | NoopStep]] = {
+    "api": ApiStep,
+    "event": EventStep,
+    "cron": CronStep,
+    "noop": NoopStep,
+}
+_TRIGGER_TYPES = ["http", "queue", "cron", "state", "stream"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepConfig:
+    """What a config says. `step` is None where it is wrong or only drawn (`is_drawn_only`: a noop step).
+
+    `virtual_subscribes` and `virtual_emits` are topics that something outside the project is drawn to take or to send.
+    """
+
+    step: Step | None
+    findings: tuple[Finding, ...] = ()
+    is_drawn_only: bool = False
+    virtual_subscribes: tuple[str, ...] = ()
+    virtual_emits: tuple[str, ...] = ()
+
+
+def read_step_config(config: Mapping[str, Any], places: ConfigPlaces) -> StepConfig:
+    """The step of a config; usage and files are not in it yet."""
+    findings: list[Finding] = []
+    read = _read_1 if "triggers" in config else _read_0
+    found = read(config, places, findings)
+    broken = any(finding.severity == "error" for finding in findings)
+    if found is None or broken:
+        return StepConfig(None, tuple(findings))
+    return StepConfig(found.step, tuple(findings), found.is_drawn_only, found.virtual_subscribes, found.virtual_emits)
+
+
+def read_stream_config(config: Mapping[str, Any], places: ConfigPlaces) -> tuple[Stream | None, list[Finding]]:
+    """The stream of a config, or None and why."""
+    findings: list[Finding] = []
+    stream = validate(StreamConfig, config, places, findings, _STREAM_CODE)
+    if stream is None:
+        return None, findings
+    storage = stream.base_config.storage_type
+    if storage != "default":
+        where = places.of("baseConfig", "storageType")
+        if storage == "custom":
+            message = "streams with a storage of their own (`storageType: custom`) are not supported yet"
+            findings.append(error("custom-stream-storage-not-supported-yet", message, where, "write `default`"))
+        else:
+            findings.append(
+                error(_STREAM_CODE, f"`baseConfig.storageType` must be `default`; got {shown(storage)}", where)
+            )
+    for key, is_set in (("canAccess", stream.can_access), ("onJoin", stream.on_join), ("onLeave", stream.on_leave)):
+        if is_set:
+            message = f"`{key}` of a stream is not supported yet"
+            findings.append(error("stream-access-rules-not-supported-yet", message, places.of(key)))
+    if findings:
+        return None, findings
+    return Stream(stream.name, places.config, stream.stream_schema), findings
+
+
+# 0.x: type, subscribes, emits
+
+
+def _read_0(config: Mapping[str, Any], places: ConfigPlaces, findings: list[Finding]) -> StepConfig | None:
+    kind: object = config.get("type")
+    if kind is None:
+        findings.append(error(_CODE, "`type` is required", places.config, f"one of {', '.join(_TYPES)}"))
+        return None
+    model = _TYPES.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        message = f"`type` must be one of {', '.join(_TYPES)}; got {shown(kind)}"
+        findings.append(error(_CODE, message, places.of("type"), closest(str(kind), list(_TYPES))))
+        return None
+    if model is CronStep:
+        findings.append(error("cron-steps-not-supported-yet", "cron steps are not supported yet", places.of("type")))
+    read = validate(model, config, places, findings, _CODE)
+    if read is None or isinstance(read, CronStep):
+        return None
+    virtual = (tuple(read.virtual_subscribes), tuple(emit.topic for emit in read.virtual_emits))
+    if isinstance(read, NoopStep):
+        return StepConfig(None, (), True, *virtual)
+    _refuse_files(read.include_files, places, findings)
+    infrastructure = read_infrastructure(read.infrastructure, places, findings, has_queue=isinstance(read, EventStep))
+    triggers: tuple[Trigger, ...]
+    match read:
+        case ApiStep():
+            _refuse_middleware(read.middleware, places, findings, ("middleware",))
+            where = places.of("path")
+            triggers = (HttpTrigger(METHODS[read.method], read.path, read.body_schema, where),)
+            _check_api_timeout(infrastructure, places, findings)
+        case EventStep():
+            where = places.of("subscribes")
+            topics = dict.fromkeys(read.subscribes)
+            triggers = tuple(TopicTrigger(topic, read.input, infrastructure.queue, where) for topic in topics)
+    step = Step(
+        name=read.name,
+        where=places.config,
+        triggers=triggers,
+        emits=_emits(read.emits),
+        flows=tuple(read.flows),
+        description=read.description,
+        permissions=_permissions(read.permissions),
+        memory_mb=infrastructure.memory_mb,
+        timeout_seconds=infrastructure.timeout_seconds,
+    )
+    return StepConfig(step, (), False, *virtual)
+
+
+# 1.0: triggers, enqueues
+
+
+def _read_1(config: Mapping[str, Any], places: ConfigPlaces, findings: list[Finding]) -> StepConfig | None:
+    read = validate(Step1, config, places, findings, _CODE)
+    if read is None:
+        return None
+    virtual = (tuple(read.virtual_subscribes), tuple(emit.topic for emit in read.virtual_enqueues))
+    if not read.triggers:
+        return StepConfig(None, (), True, *virtual)
+    _refuse_files(read.include_files, places, findings)
+    infrastructure = read_infrastructure(read.infrastructure, places, findings, has_queue=False)
+    triggers: list[Trigger] = []
+    for position, trigger in enumerate(read.triggers):
+        found = _read_trigger(trigger, places, findings, ("triggers", position), infrastructure)
+        triggers += [] if found is None else [found]
+    if any(isinstance(trigger, HttpTrigger) for trigger in triggers):
+        _check_api_timeout(infrastructure, places, findings)
+    step = Step(
+        name=read.name,
+        where=places.config,
+        triggers=tuple(triggers),
+        emits=_emits(read.enqueues),
+        flows=tuple(read.flows),
+        description=read.description,
+        permissions=_permissions(read.permissions),
+        memory_mb=infrastructure.memory_mb,
+        timeout_seconds=infrastructure.timeout_seconds,
+    )
+    return StepConfig(step, (), False, *virtual)
+
+
+def _read_trigger(
+    trigger: Mapping[str, Any],
+    places: ConfigPlaces,
+    findings: list[Finding],
+    at: Keys,
+    infrastructure: Infrastructure,
+) -> Trigger | None:
+    kind: object = trigger.get("type")
+    where = places.of(*at)
+    match kind:
+        case "http" | "api":
+            http = validate(HttpTrigger1, trigger, places, findings, _CODE, at)
+            if http is None:
+                return None
+            _refuse_middleware(http.middleware, places, findings, (*at, "middleware"))
+            _refuse_condition(http.condition, places, findings, at)
+            return HttpTrigger(METHODS[http.method], http.path, http.body_schema, places.of(*at, "path"))
+        case "queue":
+            queue = validate(QueueTrigger1, trigger, places, findings, _CODE, at)
+            if queue is None:
+                return None
+            _refuse_condition(queue.condition, places, findings, at)
+            settings = _queue_settings(queue.config, places, findings, (*at, "config"), infrastructure)
+            return TopicTrigger(queue.topic, queue.input, settings, where)
+        case "cron" | "state" | "stream":
+            findings.append(
+                error(f"{kind}-triggers-not-supported-yet", f"triggers of type `{kind}` are not supported yet", where)
+            )
+        case None:
+            findings.append(error(_CODE, f"`{dotted((*at, 'type'))}` is required", where))
+        case _:
+            message = f"`{dotted((*at, 'type'))}` must be one of {', '.join(_TRIGGER_TYPES)}; got {shown(kind)}"
+            findings.append(error(_CODE, message, where, closest(str(kind), _TRIGGER_TYPES)))
+    return None
+
+
+def _queue_settings(
+    queue: QueueConfig1, places: ConfigPlaces, findings: list[Finding], at: Keys, infrastructure: Infrastructure
+) -> QueueSettings:
+    if queue.type == "fifo":
+        findings.append(fifo_refusal(places, *at, "type"))
+    for key, value in (("backoffType", queue.backoff_type), ("backoffDelayMs", queue.backoff_delay_ms)):
+        if value is not None:
+            message = f"`{key}` is not supported yet: retries are spaced 2 s, then double that each time"
+            findings.append(error("queue-backoff-not-supported-yet", message, places.of(*at, key)))
+    settings = QueueSettings(queue.max_retries, queue.visibility_timeout, queue.delay_seconds, queue.concurrency)
+
+    def reject(key: str, message: str) -> None:
+        findings.append(error("infrastructure-invalid", message, places.of(*at, key)))
+
+    queue_problems(settings, reject)
+    premature = visibility_problem(settings.visibility_timeout_seconds, infrastructure.timeout_seconds)
+    if premature is not None:
+        reject("visibilityTimeout", premature)
+    return settings
+
+
+# both
+
+
+def _emits(emits: Sequence[EmitConfig]) -> tuple[Emit, ...] | None:
+    """None for an empty list: as in Motia, that allows any topic."""
+    return tuple(Emit(emit.topic, emit.label, emit.conditional) for emit in emits) or None
+
+
+def _permissions(permissions: Sequence[PermissionConfig]) -> tuple[Permission, ...]:
+    return tuple(Permission(tuple(one.actions), tuple(one.resources)) for one in permissions)
+
+
+def _check_api_timeout(infrastructure: Infrastructure, places: ConfigPlaces, findings: list[Finding]) -> None:
+    timeout = infrastructure.timeout_seconds
+    if timeout is not None and API_TIMEOUT_LIMIT_SECONDS < timeout <= 900:
+        findings.append(
+            error(
+                "api-timeout-too-long",
+                f"a step that answers requests has at most {API_TIMEOUT_LIMIT_SECONDS} s, since API Gateway ends a "
+                f"request at 30 s; got {timeout} s",
+                places.of("infrastructure", "handler", "timeout"),
+                "answer at once, and emit to an event step that does the rest",
+            )
+        )
+
+
+def _refuse_files(include_files: Sequence[str], places: ConfigPlaces, findings: list[Finding]) -> None:
+    if include_files:
+        findings.append(
+            error("include-files-not-supported-yet", "`includeFiles` is not supported yet", places.of("includeFiles"))
+        )
+
+
+def _refuse_middleware(number: int, places: ConfigPlaces, findings: list[Finding], keys: Keys) -> None:
+    if number:
+        hint = "call what it does at the beginning of the handler"
+        findings.append(
+            error("middleware-not-supported-yet", "`middleware` is not supported yet", places.of(*keys), hint)
+        )
+
+
+def _refuse_condition(is_set: bool, places: ConfigPlaces, findings: list[Finding], at: Keys) -> None:
+    if is_set:
+        hint = "check it at the beginning of the handler"
+        where = places.of(*at, "condition")
+        findings.append(
+            error("conditions-not-supported-yet", "a `condition` of a trigger is not supported yet", where, hint)
+        )

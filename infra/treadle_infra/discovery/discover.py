@@ -1,0 +1,136 @@
+"""A project's folder -> its App, and everything that is wrong with it: the first stage of the compiler."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from treadle_infra.app.findings import Finding, SourceLocation, TreadleError, has_errors
+from treadle_infra.app.model import App, Stream
+from treadle_infra.discovery.config import StepConfig, read_step_config, read_stream_config
+from treadle_infra.discovery.crossing import (
+    FoundStep,
+    VirtualTopics,
+    inferred_streams,
+    topic_findings,
+    without_duplicate_steps,
+    without_duplicate_streams,
+)
+from treadle_infra.discovery.files import find_files
+from treadle_infra.discovery.handlers import check_handler
+from treadle_infra.discovery.importing import ImportOptions
+from treadle_infra.discovery.modules import Module, read_modules
+from treadle_infra.discovery.places import ConfigPlaces
+from treadle_infra.discovery.project import read_settings
+from treadle_infra.discovery.source import Sources
+from treadle_infra.discovery.usage import usage_of
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoverOptions:
+    """How a project's modules are imported.
+
+    `extra_paths`: folders with its third-party packages. `cache_directory`: where to keep what unchanged files have
+    told; it may be deleted at any time.
+    """
+
+    interpreter: str = sys.executable
+    import_timeout_seconds: float = 10.0
+    extra_paths: tuple[str, ...] = ()
+    cache_directory: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """The app of all that is right, and the findings, by place."""
+
+    app: App
+    findings: tuple[Finding, ...]
+
+
+def discover(project: Path, options: DiscoverOptions | None = None) -> Discovery:
+    """Reads the project in this folder. A step or stream with an error is in the findings and not in the app.
+
+    Raises: TreadleError `project-not-found`, `interpreter-not-usable`.
+    """
+    root = Path(os.path.realpath(project))
+    if not root.is_dir():
+        raise TreadleError("project-not-found", f"there is no folder {project}")
+    return _Discoverer(root, options or DiscoverOptions()).discover()
+
+
+class _Discoverer:
+    def __init__(self, root: Path, options: DiscoverOptions) -> None:
+        self._root = root
+        self._options = options
+        self._sources = Sources(root)
+        self._findings: list[Finding] = []
+
+    def discover(self) -> Discovery:
+        settings = read_settings(self._root)
+        files = find_files(self._root)
+        self._findings += [*settings.findings, *files.findings]
+        cache = self._options.cache_directory
+        import_options = ImportOptions(
+            self._options.interpreter,
+            self._options.import_timeout_seconds,
+            self._options.extra_paths,
+            None if cache is None else cache / "bytecode",
+        )
+        modules = read_modules(self._root, files.files, self._sources, import_options, cache)
+        streams = self._streams(module for module in modules if module.file.kind == "stream")
+        steps = self._steps([module for module in modules if module.file.kind == "step"])
+        streams += inferred_streams(steps, streams, self._findings)
+        app = App(
+            settings.app_name,
+            tuple(found.step for found in steps),
+            tuple(sorted(streams, key=lambda stream: stream.name)),
+        )
+        return Discovery(app, tuple(sorted(dict.fromkeys(self._findings), key=_by_place)))
+
+    def _streams(self, modules: Iterable[Module]) -> list[Stream]:
+        found: list[tuple[Stream, ConfigPlaces]] = []
+        for module in modules:
+            self._findings += module.findings
+            if module.config is None:
+                continue
+            stream, problems = read_stream_config(module.config, module.places)
+            self._findings += problems
+            if stream is not None and not has_errors(module.findings):
+                found.append((stream, module.places))
+        return without_duplicate_streams(found, self._findings)
+
+    def _steps(self, modules: Sequence[Module]) -> list[FoundStep]:
+        """The steps that are right, by path; findings between them consider those too that have a right config."""
+        found: list[FoundStep] = []
+        configs: list[StepConfig] = []
+        is_complete = True
+        for module in modules:
+            self._findings += module.findings
+            config = StepConfig(None) if module.config is None else read_step_config(module.config, module.places)
+            configs.append(config)
+            self._findings += config.findings
+            if config.step is None:
+                is_complete = is_complete and config.is_drawn_only
+                continue
+            problems = list(check_handler(module.handler, module.places))
+            self._findings += problems
+            usage = usage_of(self._sources, module.path, module.closure.files)
+            step = dataclasses.replace(config.step, usage=usage.usage, files=module.closure.files)
+            is_broken = has_errors([*module.findings, *problems])
+            found.append(FoundStep(step, module.places, usage, is_broken))
+        virtual = VirtualTopics(
+            frozenset(topic for config in configs for topic in config.virtual_subscribes),
+            frozenset(topic for config in configs for topic in config.virtual_emits),
+        )
+        self._findings += topic_findings(found, virtual, is_complete=is_complete)
+        right = [one for one in found if not one.is_broken]
+        return without_duplicate_steps(right, self._findings)
+
+
+def _by_place(finding: Finding) -> tuple[SourceLocation, str, str, str]:
+    return finding.where or SourceLocation(""), finding.severity, finding.code, finding.message

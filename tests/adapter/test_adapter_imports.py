@@ -1,0 +1,36 @@
+"""What a cold start loads: nothing that its step does not use."""
+
+from __future__ import annotations
+
+import ast
+import sys
+
+import pytest
+
+from .step_folder import ADAPTER, API, EVENT, StepFolder, batch, message, request
+
+HEAVY = {
+    "asyncio", "base64", "boto3", "botocore", "dataclasses", "datetime", "decimal", "email", "hashlib", "hmac", "html",
+    "http", "inspect", "pathlib", "pydantic", "random", "socket", "ssl", "typing", "urllib", "urllib3", "uuid",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", ["api", "event"])
+def test_a_step_that_calls_nothing_loads_nothing_heavy(folder: StepFolder, entry: str) -> None:
+    run = folder.manifest(triggers=[API, EVENT]).run(
+        request('{"a": 1}', query="a=1"), batch(message()), entry=entry, environment={"TREADLE_SKIP": "1"}
+    )
+    assert [answer.error for answer in run.answers] == [None, None]
+    brought_by_the_runner = {"typing", "pathlib", "urllib"}
+    assert {module.partition(".")[0] for module in run.modules} & HEAVY <= brought_by_the_runner
+
+
+def test_the_adapter_imports_the_standard_library_and_itself_only() -> None:
+    allowed = sys.stdlib_module_names | {"treadle"}
+    for file in ADAPTER.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{file} imports relatively"
+                names = [str(node.module)]
+            assert {name.partition(".")[0] for name in names} <= allowed, file
