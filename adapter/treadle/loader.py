@@ -4,6 +4,8 @@ The path rules stand here once: discovery reads configs by them on the laptop, t
 Lambda. Imports at module level only what a Python process has loaded anyway; works on Python 3.9 too.
 """
 
+# ruff: noqa: PTH100, PTH118, PTH119, PTH120, PTH122 - pathlib is not loaded at a cold start
+
 from __future__ import annotations
 
 import os
@@ -14,13 +16,13 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 PROJECT_PACKAGE = "_treadle_app"
-"""Stands for the project's folder in module names: `steps/orders/create_step.py` is `_treadle_app.steps.orders.create_step`."""
+"""Stands for the project's folder in module names: `steps/api_step.py` is `_treadle_app.steps.api_step`."""
 
 
 def search_folders(relative_path: str) -> tuple[str, ...]:
     """Where absolute imports of a step are looked up, in order, relative to the project; `""` is the project itself.
 
-    The folder of the step, the one above it, the project: `steps/orders/create_step.py` -> ("steps/orders", "steps", "").
+    The folder of the step, the one above, the project: `steps/orders/a_step.py` -> ("steps/orders", "steps", "").
     """
     folder = os.path.dirname(relative_path)
     return tuple(dict.fromkeys((folder, os.path.dirname(folder), "")))
@@ -30,8 +32,8 @@ def load_module(project_root: str, relative_path: str) -> ModuleType:
     """The module in the file `relative_path` (with forward slashes) of the project, executed.
 
     Its folder, the folder above and the project are put on `sys.path`, behind Python's own library (a `json.py` in the
-    project hides nothing) and ahead of everything else. Relative imports reach up to the project's folder. File and folder names
-    need not be identifiers.
+    project hides nothing) and ahead of everything else. Relative imports reach up to the project's folder. Names of
+    files and folders need not be identifiers.
     Raises: whatever the module raises.
     """
     from importlib.util import module_from_spec, spec_from_file_location

@@ -1,4 +1,4 @@
-"""Policy decisions: by IAM's rules one by one, against a slow evaluator, and through boto3 with a role's credentials."""
+"""Policy decisions: by IAM's rules one by one, against a slow evaluator, and in boto3 with a role's credentials."""
 
 from __future__ import annotations
 

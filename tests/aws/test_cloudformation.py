@@ -97,7 +97,7 @@ def settled(cloudformation: CloudFormationClient, name: str) -> str:
             return "GONE"
         return None if found[0].endswith("_IN_PROGRESS") else found[0]
 
-    return cast("str", wait_until(f"{name} settles", look))
+    return wait_until(f"{name} settles", look)
 
 
 def create(cloudformation: CloudFormationClient, name: str, body: str, **options: Any) -> str:

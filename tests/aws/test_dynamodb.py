@@ -863,6 +863,27 @@ def test_pages_of_a_query_join_to_the_whole(db: Any, ten: str, forward: bool) ->
     assert seen == (whole if forward else whole[::-1])
 
 
+@pytest.mark.parametrize(
+    ("kind", "in_order"),
+    [
+        ("N", ["-10", "-9.5", "0", "0.0001", "2", "10", "1000"]),
+        ("B", [b"\x00", b"\x00\xff", b"\x01", b"\x7f", b"\x80", b"\xff", b"\xff\xff"]),
+        ("S", ["A", "a", "ab", "b", "\u00e9", "\uffee", "\U0001f642"]),
+    ],
+)
+def test_sort_keys_are_ordered_by_magnitude_or_bytes(db: Any, kind: str, in_order: list[Any]) -> None:
+    name = create(db, {"pk": "S", "sk": kind})
+    for value in sorted(in_order, key=hash):
+        db.put_item(TableName=name, Item={"pk": text("a"), "sk": {kind: value}})
+    assert [item["sk"][kind] for item in query(db, name)["Items"]] == in_order
+    if kind != "N":
+        start = in_order[-2]
+        answer = query(db, name, "pk = :pk AND begins_with(sk, :x)", values={":x": {kind: start}})
+        assert [item["sk"][kind] for item in answer["Items"]] == [
+            value for value in in_order if value[: len(start)] == start
+        ]
+
+
 def test_limit_counts_what_is_read_not_what_passes_the_filter(db: Any, ten: str) -> None:
     answer = query(db, ten, Limit=4, FilterExpression="n > :n", values={":n": number(2)})
     assert sort_keys(answer) == ["s3"]

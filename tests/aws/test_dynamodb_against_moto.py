@@ -10,6 +10,7 @@ Where moto is known to differ from AWS, the generator keeps away from the case o
   the first nowhere true, or refuses it at once when the operand is a literal that has no order
 - it looks for overlapping paths of an update after the condition, and not at all in a projection
 - it raises ValidationException out of a transaction where AWS cancels it with the reason ValidationError
+- it does not bring numbers to one form, and cannot calculate with an exponent
 - it lets ADD give an index's key attribute the wrong type
 - it lets SET put a named member into a list
 - it has no order among equal keys of an index, and its own order of a scan
@@ -142,7 +143,7 @@ class Moto:
 # --- what is generated ---
 
 TEXTS = st.sampled_from(["", "x", "xy", "y"]).map(lambda value: {"S": value})
-NUMBERS = st.sampled_from(["0", "1", "-1", "2.5", "10", "1.50", "1E+3", "00.1"]).map(lambda value: {"N": value})
+NUMBERS = st.sampled_from(["0", "1", "-1", "2.5", "10", "1.50", "00.1"]).map(lambda value: {"N": value})
 TEXT_SETS = st.sets(st.sampled_from("wxyz"), min_size=1).map(lambda members: {"SS": sorted(members)})
 NUMBER_SETS = st.sets(st.sampled_from(["1", "2", "2.5"]), min_size=1).map(lambda members: {"NS": sorted(members)})
 BINARIES = st.sampled_from(["AA==", "AAE=", "AQ=="]).map(lambda value: {"B": value})

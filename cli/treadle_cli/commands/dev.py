@@ -35,7 +35,7 @@ def dev(
         ClockKind, typer.Option("--clock", help="`manual`: time moves only when told to.")
     ] = ClockKind.real,
     once: Annotated[
-        bool, typer.Option("--once", help="Deploy, say ready and exit: 1 when anything was found.")
+        bool, typer.Option("--once", help="Deploy, say ready and exit; 1 when there was an error.")
     ] = False,
     no_watch: Annotated[bool, typer.Option("--no-watch", help="Do not reload on edits.")] = False,
     as_json: Json = False,

@@ -1,13 +1,15 @@
-"""Runs as a script, on the project's interpreter and in a process of its own: imports step files and tells what is in them.
+"""Runs as a script, in a process of its own on the project's interpreter: imports step files and tells what they hold.
 
 Nothing of Treadle is imported here but `loader.py`, by its path, so that a module is found as it is on Lambda. Works on
 Python 3.9 and newer. Usage: `python -I -S -B child.py REQUESTS_FD ANSWERS_FD`; both speak lines of JSON. The first
 request is the set-up, the first answer says that the process runs; then each request is a path and gets one answer:
 
-    {"config": {...}, "handler": {"callable": true, "required": 2, "most": 2, ...}, "modules": {"helper": "src/helper.py"},
-     "folders": ["steps", "src", ""], "opened": ["steps/prompt.txt"]}
+    {"config": {...}, "handler": {"callable": true, "required": 2, "most": 2, ...}, "folders": ["steps", "src", ""],
+     "modules": {"helper": "src/helper.py"}, "opened": ["steps/prompt.txt"]}
     {"error": {"message": "ValueError: no", "path": "steps/a_step.py", "line": 7, "module": null}, "folders": [...]}
 """
+
+# ruff: noqa: PTH100 - a link to a file stays what it is
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ def plain(value: Any, path: str = "", above: tuple[int, ...] = ()) -> Any:
     """
     if value is None or isinstance(value, bool):
         return value
-    if hasattr(type(value), "__members__") and hasattr(value, "_value_"):
+    if hasattr(value.__class__, "__members__") and hasattr(value, "_value_"):
         return plain(value._value_, path, above)
     if isinstance(value, str):
         return str.__str__(value)
@@ -61,11 +63,13 @@ def plain(value: Any, path: str = "", above: tuple[int, ...] = ()) -> Any:
     if len(above) >= DEPTH_LIMIT:
         raise NotJson(path, f"is nested deeper than {DEPTH_LIMIT} levels")
     inside = (*above, id(value))
-    if isinstance(value, (list, tuple)):
-        return [
-            plain(item, f"{path}.{position}" if path else str(position), inside) for position, item in enumerate(value)
-        ]
+    if _is_list(value):
+        return [plain(item, f"{path}.{at}" if path else str(at), inside) for at, item in enumerate(value)]
     return _object(value, path, inside)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
 
 
 def _finite(value: float, path: str) -> float:
@@ -100,7 +104,7 @@ def _member(value: Any, name: str, path: str, inside: tuple[int, ...]) -> Any:
     if name in _CALLABLES and callable(value):
         return True
     if name == "middleware" and value is not None:
-        return len(value) if isinstance(value, (list, tuple)) else 1
+        return len(value) if _is_list(value) else 1
     return plain(value, f"{path}.{name}" if path else name, inside)
 
 
@@ -114,7 +118,7 @@ def handler_facts(handler: Any) -> dict[str, Any]:
         return {"callable": True, "async": False, "generator": False, "keywords": [], **_signature_facts(handler)}
     bound = 1 if hasattr(function, "__self__") else 0
     defaults = getattr(function, "__defaults__", None) or ()
-    keyword_defaults = getattr(function, "__kwdefaults__", None) or {}
+    keyword_defaults: dict[str, Any] = getattr(function, "__kwdefaults__", None) or {}
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     return {
         "callable": True,
@@ -198,6 +202,7 @@ class Project:
         self._start_afresh()
         opened: list[str] = []
         self._opened = opened
+        answer: dict[str, Any]
         try:
             module = self._load_module(self._root, relative_path)
             answer = self._facts(module)
@@ -250,9 +255,9 @@ class Project:
         return None
 
     def _folders(self) -> list[str]:
-        """The project's folders on `sys.path`, in order: those of the path rules and those that the module has added."""
+        """The project's folders on `sys.path`, in order: those of the path rules and those the module has added."""
         os.chdir(self._root)
-        inside = [self._inside(entry) for entry in sys.path if isinstance(entry, str)]
+        inside = [self._inside(entry) for entry in sys.path]
         return list(dict.fromkeys(folder for folder in inside if folder is not None))
 
     def _on_audit(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -296,7 +301,7 @@ class Project:
         for stream in (sys.stdout, sys.stderr, *self._streams):
             try:
                 stream.flush()
-            except Exception:
+            except Exception:  # noqa: S112 - the module may have put anything there
                 continue
         sys.stdout, sys.stderr = self._streams
 

@@ -116,7 +116,7 @@ class _Walk:
         folders = [folder for folder, _ in places]
         for part in parts:
             candidates = [f"{folder}/{part}" if folder else part for folder in folders]
-            folders = []
+            folders = list[str]()
             for candidate in candidates:
                 package = list(self._package_file(candidate))
                 if package or self._sources.is_file(f"{candidate}.py"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from treadle_infra.app.findings import Finding, SourceLocation, error
+from treadle_infra.app.findings import Finding, error
 from treadle_infra.app.model import Emit, HttpTrigger, Permission, QueueSettings, Step, Stream, TopicTrigger, Trigger
 from treadle_infra.discovery.config_models import (
     METHODS,

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from treadle_infra.app.model import HttpMethod, Json
+from treadle_infra.app.model import HttpMethod
 from treadle_infra.app.paths import path_problems
 
 METHODS: dict[str, HttpMethod] = {
@@ -105,7 +105,7 @@ Name = Annotated[str, AfterValidator(_name)]
 Topic = Annotated[str, AfterValidator(_topic)]
 Method = Annotated[str, AfterValidator(_method)]
 Path = Annotated[str, AfterValidator(_path)]
-Schema = Annotated[Json, BeforeValidator(_schema)]
+Schema = Annotated[Any, BeforeValidator(_schema)]
 
 
 class _Object(BaseModel):

@@ -40,12 +40,10 @@ def _name_problem(found: FoundStep, names: dict[str, Step]) -> Iterator[Finding]
     first = names.setdefault(found.step.name.lower(), found.step)
     if first is found.step:
         return
-    same = (
-        "is" if first.name == found.step.name else f"differs only in upper and lower case from `{first.name}`, which is"
-    )
+    spelt = "" if first.name == found.step.name else f" (as `{first.name}`: case makes no difference)"
     yield error(
         "duplicate-step-name",
-        f"the name `{found.step.name}` {same} the name of {first.path} too",
+        f"the step in {first.path} is named `{found.step.name}` too{spelt}",
         found.places.of("name"),
         "rename one of them",
     )
@@ -163,7 +161,8 @@ def _without_subscriber(steps: Sequence[FoundStep], virtual: VirtualTopics) -> I
             if topic not in subscribed:
                 yield warning(
                     "topic-without-subscriber",
-                    f"Step ({_kind(found.step)}) {found.step.path} emits to {topic}, but there is no subscriber defined",
+                    f"Step ({_kind(found.step)}) {found.step.path} emits to {topic}, "
+                    "but there is no subscriber defined",
                     where,
                 )
 
@@ -185,7 +184,7 @@ def _without_emitter(steps: Sequence[FoundStep], virtual: VirtualTopics) -> Iter
 def _emitted(found: FoundStep) -> list[tuple[str, SourceLocation]]:
     """The topics that a step may emit to, each with one place."""
     if found.step.emits is None:
-        return list({topic: where for topic, where in reversed(found.usage.topics)}.items())
+        return list(dict(reversed(found.usage.topics)).items())
     key = "enqueues" if found.places.has("enqueues") else "emits"
     return [(emit.topic, found.places.of(key, position)) for position, emit in enumerate(found.step.emits)]
 

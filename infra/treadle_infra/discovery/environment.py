@@ -1,4 +1,4 @@
-"""The environment in which a project's modules are imported: next to nothing of the user's, and the project's `.env`."""
+"""The environment in which a project's modules are imported: hardly any of the user's, and the project's `.env`."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ counts as all that could be done with it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
@@ -20,7 +20,7 @@ CONTEXT_NAMES = frozenset({"context", "ctx", "_context", "_ctx"})
 
 _STATE: frozenset[TableOperation] = frozenset({"get", "set", "delete", "get_group", "clear", "update"})
 _STREAM: frozenset[TableOperation] = frozenset({"get", "set", "delete", "get_group", "send", "update"})
-_OPERATIONS: dict[str, TableOperation] = {name: name for name in _STATE | _STREAM} | {"getGroup": "get_group"}
+_OPERATIONS: Mapping[str, TableOperation] = {**{name: name for name in _STATE | _STREAM}, "getGroup": "get_group"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +104,19 @@ _CONTEXT = frozenset({Kind("context")})
 
 
 @dataclass(slots=True)
-class _Scope(Scope):
+class _Scope:
     """The names of one function (or of the module): what each may be."""
 
-    kinds: dict[str, set[Kind]] = field(default_factory=dict[str, set[Kind]])
     parent: _Scope | None = None
+    names: Scope = field(default_factory=Scope)
+    kinds: dict[str, set[Kind]] = field(default_factory=dict[str, set[Kind]])
 
     def kinds_of(self, name: str) -> Kinds:
         scope: _Scope | None = self
         while scope is not None:
             if name in scope.kinds:
                 return frozenset(scope.kinds[name])
-            if name in scope.parameters:
+            if name in scope.names.parameters:
                 return _NOTHING
             scope = scope.parent
         return _CONTEXT if name in CONTEXT_NAMES else _NOTHING
@@ -201,8 +202,8 @@ class _Reader:
     ) -> None:
         outer = self._scope
         if node not in self._scopes:
-            inner = self._scopes[node] = _Scope(parent=outer)
-            inner.parameters.update(one.arg for one in _parameters(arguments))
+            inner = self._scopes[node] = _Scope(outer, Scope(outer.names))
+            inner.names.parameters.update(one.arg for one in _parameters(arguments))
             for name in self._context_parameters(node, arguments):
                 inner.bind(name, _CONTEXT)
         self._scope = self._scopes[node]
@@ -236,7 +237,7 @@ class _Reader:
         self._use(node.iter, escapes=True)
         if isinstance(node.target, ast.Name):
             choices = node.iter.elts if isinstance(node.iter, ast.List | ast.Tuple | ast.Set) else []
-            self._scope.assign(node.target.id, choices)
+            self._scope.names.assign(node.target.id, choices)
 
     def _assign(self, target: ast.expr, value: ast.expr) -> None:
         match target, value:
@@ -247,7 +248,7 @@ class _Reader:
                     self._assign(one_target, one_value)
             case ast.Name(id=name), _:
                 self._scope.bind(name, self._kinds(value))
-                self._scope.assign(name, [value])
+                self._scope.names.assign(name, [value])
                 self._use(value, escapes=False)
             case ast.Attribute(attr=name), _:
                 kinds = self._kinds(value)
@@ -256,7 +257,7 @@ class _Reader:
                 self._use(target.value, escapes=False)
                 self._use(value, escapes=False)
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value="topic")), _:
-                self._scope.spoil(name)
+                self._scope.names.spoil(name)
                 self._use(value, escapes=True)
             case _:
                 self._use(value, escapes=True)
@@ -307,7 +308,7 @@ class _Reader:
                     Kind("stream", text.text, kind.likely)
                     if text.is_literal
                     else Kind("any_stream", likely=kind.likely)
-                    for text in texts_of(key, self._scope) or (Text("", is_literal=False),)
+                    for text in texts_of(key, self._scope.names) or (Text("", is_literal=False),)
                 }
         return frozenset(found)
 
@@ -421,13 +422,13 @@ class _Reader:
         topics = [keyword.value for keyword in node.keywords if keyword.arg == "topic"] if not events else []
         complete = bool(events or topics)
         for event in events:
-            inside = self._scope.topics_in(event)
+            inside = self._scope.names.topics_in(event)
             complete = complete and inside is not None
             topics += inside or []
         if is_likely and not topics:
             return
         for topic in topics:
-            texts = texts_of(topic, self._scope)
+            texts = texts_of(topic, self._scope.names)
             complete = complete and bool(texts)
             self.emits += [EmitUse(node.lineno, text.text, text.is_literal) for text in texts or ()]
         if not complete:

@@ -1,4 +1,4 @@
-"""Has step files imported by a child process on the project's interpreter, which may hang, crash or print as it likes."""
+"""Has step files imported by a process on the project's interpreter, which may hang, crash or print as it likes."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeGuard
 
 from treadle_infra.discovery.source import ParseProblem, parse
 
@@ -16,7 +15,7 @@ _LOADS_BY_PATH = frozenset({"spec_from_file_location", "run_path", "run_module"}
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """`import module` or `from module import names`; `level` counts the leading dots, `is_optional` says that a miss is caught."""
+    """`import module` or `from module import names`; `level` counts leading dots, `is_optional`: a miss is caught."""
 
     module: str
     line: int
@@ -56,44 +55,44 @@ class _Collector(ast.NodeVisitor):
         self.star_names: list[str] = []
         self._optional = 0
 
-    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802 - ast's name
+    def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             self._add(alias.name, node.lineno)
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         self._add(node.module or "", node.lineno, tuple(alias.name for alias in node.names), node.level)
 
     def _add(self, module: str, line: int, names: tuple[str, ...] = (), level: int = 0) -> None:
         self.imports.append(Import(module, line, names, level, self._optional > 0))
 
-    def visit_Assign(self, node: ast.Assign) -> None:  # noqa: N802
+    def visit_Assign(self, node: ast.Assign) -> None:
         if any(isinstance(target, ast.Name) and target.id == "__all__" for target in node.targets):
             elements = node.value.elts if isinstance(node.value, ast.List | ast.Tuple) else []
-            self.star_names += [element.value for element in elements if _is_text(element)]
+            self.star_names += [name for element in elements if (name := _text(element)) is not None]
         self.generic_visit(node)
 
-    def visit_If(self, node: ast.If) -> None:  # noqa: N802
+    def visit_If(self, node: ast.If) -> None:
         if _is_type_checking(node.test):
             self._visit_all(node.orelse)
         else:
             self.generic_visit(node)
 
-    def visit_Try(self, node: ast.Try) -> None:  # noqa: N802
+    def visit_Try(self, node: ast.Try) -> None:
         tolerant = any(handler.type is None or _names(handler.type) & _TOLERANT for handler in node.handlers)
         self._optional += tolerant
         self._visit_all(node.body)
         self._optional -= tolerant
         self._visit_all([*node.handlers, *node.orelse, *node.finalbody])
 
-    def visit_Call(self, node: ast.Call) -> None:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> None:
         called = _names(node.func)
         if called & {"import_module", "__import__"} and node.args:
-            name = node.args[0]
-            if _is_text(name):
-                level = len(name.value) - len(name.value.lstrip("."))
-                self._add(name.value[level:], node.lineno, level=level)
-            else:
+            name = _text(node.args[0])
+            if name is None:
                 self.computed_lines.append(node.lineno)
+            else:
+                level = len(name) - len(name.lstrip("."))
+                self._add(name[level:], node.lineno, level=level)
         elif called & _LOADS_BY_PATH:
             self.computed_lines.append(node.lineno)
         self.generic_visit(node)
@@ -103,12 +102,8 @@ class _Collector(ast.NodeVisitor):
             self.visit(node)
 
 
-class _Text(ast.Constant):
-    value: str
-
-
-def _is_text(node: ast.AST) -> TypeGuard[_Text]:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _text(node: ast.AST) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def _names(node: ast.expr) -> set[str]:

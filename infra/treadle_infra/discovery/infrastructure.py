@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from treadle_infra.app.findings import Finding, error, warning
@@ -44,7 +44,7 @@ _MEANT = {"retries": "set `infrastructure.queue.maxRetries`", "memory": "write `
 class Infrastructure:
     memory_mb: int = DEFAULT_MEMORY_MB
     timeout_seconds: int | None = None
-    queue: QueueSettings = QueueSettings()
+    queue: QueueSettings = field(default_factory=QueueSettings)
 
 
 def read_infrastructure(

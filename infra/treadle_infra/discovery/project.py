@@ -39,9 +39,7 @@ class _Toml:
             if header:
                 current = header[1].replace('"', "").replace(" ", "")
                 found = number if current == table else found
-            elif re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line) and current == table:
-                return SourceLocation(self.path, number)
-            elif re.match(rf"\s*{re.escape(f'{table}.{key}' if table else key)}\s*=", line) and not current:
+            elif current == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
                 return SourceLocation(self.path, number)
         return SourceLocation(self.path, found)
 

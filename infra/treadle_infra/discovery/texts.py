@@ -40,7 +40,7 @@ class Scope:
         self.spoilt.add(name)
 
     def choices(self, name: str) -> list[ast.expr] | None:
-        """What the name is assigned: None where it cannot be told, an empty list where it is assigned nowhere in the file."""
+        """What the name is assigned: None where it cannot be told, nothing where it is assigned nowhere in the file."""
         scope: Scope | None = self
         while scope is not None:
             if name in scope.spoilt or (name in scope.parameters and name not in scope.values):

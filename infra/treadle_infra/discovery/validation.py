@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -37,8 +36,8 @@ def validate(
     try:
         return model.model_validate(data)
     except ValidationError as problems:
-        for details in problems.errors(include_url=False):
-            findings.append(_finding(details, model, places, code, above))
+        every = problems.errors(include_url=False)
+        findings.extend(_finding(details, model, places, code, above) for details in every)
         return None
 
 
@@ -96,8 +95,7 @@ def _model_in(annotation: object) -> type[BaseModel] | None:
     """The model that an annotation such as `list[Model] | None` has in it."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    arguments: tuple[object, ...] = getattr(annotation, "__args__", ())
-    for inner in cast("Callable[[object], tuple[object, ...]]", tuple)(arguments):
+    for inner in get_args(annotation):
         found = _model_in(inner)
         if found is not None:
             return found

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
+from treadle_infra.app.findings import has_errors
 from treadle_infra.compile import Compilation, compile_project
 from treadle_infra.interpreters import find_interpreter
 from treadle_infra.options import usual_options
@@ -102,7 +103,7 @@ class _Session:
         compilation = await self._compile()
         if compilation.findings:
             self._tell(Found(compilation.findings))
-            self.once_exit_code = 1
+            self.once_exit_code = int(has_errors(compilation.findings))
         await self._moto.ready()
         deployed = await self._deploy(compilation)
         if not deployed:

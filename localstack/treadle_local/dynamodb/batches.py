@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from treadle_local.aws.service import Params, Result
@@ -10,7 +11,7 @@ from treadle_local.dynamodb.capacity import Usage, read_units, total_by_table, w
 from treadle_local.dynamodb.errors import broken_constraint, invalid, malformed
 from treadle_local.dynamodb.expressions import NO_EXPRESSIONS, expressions_of
 from treadle_local.dynamodb.ordered import Key
-from treadle_local.dynamodb.parameters import capacity_detail, flag, listing, mapping, refuse_legacy
+from treadle_local.dynamodb.parameters import capacity_detail, flag, listing, mapping, member, refuse_legacy
 from treadle_local.dynamodb.reads import projected
 from treadle_local.dynamodb.table import Table
 from treadle_local.dynamodb.values import Item, checked_item
@@ -75,7 +76,7 @@ def batch_get(params: Params, find_table: FindTable) -> Result:
     requests = mapping(params, "RequestItems")
     if not requests:
         raise broken_constraint("{}", "requestItems", "Member must have length greater than or equal to 1")
-    if sum(len(mapping(requests, name).get("Keys") or ()) for name in requests) > MAXIMUM_READS:
+    if sum(len(_raw_keys(mapping(requests, name))) for name in requests) > MAXIMUM_READS:
         raise invalid("Too many items requested for the BatchGetItem call")
     responses: dict[str, list[Item]] = {}
     unprocessed: dict[str, dict[str, Any]] = {}
@@ -83,36 +84,56 @@ def batch_get(params: Params, find_table: FindTable) -> Result:
     room = MAXIMUM_RESPONSE_BYTES
     for name in requests:
         request = mapping(requests, name)
-        refuse_legacy(request)
-        expressions = expressions_of(request, ("ProjectionExpression",))
-        consistent = flag(request, "ConsistentRead", default=False)
-        table = find_table(name)
-        found = responses.setdefault(name, [])
-        usage = Usage(name, "Read")
-        for key, raw_key in _distinct_keys(request, table):
-            record = table.records.get(key)
-            size = record.size if record is not None else 0
-            if size > room:
-                rest = {member: value for member, value in request.items() if member != "Keys"}
-                unprocessed.setdefault(name, {**rest, "Keys": []})["Keys"].append(raw_key)
-                continue
-            room -= size
-            usage.table += read_units(size, consistent=consistent)
-            if record is not None:
-                found.append(projected(record.item, expressions.projection))
-        usages.append(usage)
+        fetched = _fetch(request, find_table(name), room)
+        room -= fetched.size
+        responses[name] = fetched.items
+        usages.append(Usage(name, "Read", fetched.units))
+        if fetched.left:
+            unprocessed[name] = {**request, "Keys": fetched.left}
     result: Result = {"Responses": responses, "UnprocessedKeys": unprocessed}
     if detail != "NONE":
         result["ConsumedCapacity"] = [usage.shape(detail) for usage in usages]
     return result
 
 
-def _distinct_keys(request: Mapping[str, Any], table: Table) -> list[tuple[Key, Item]]:
-    raw_keys = request.get("Keys")
-    if not isinstance(raw_keys, list):
+@dataclass(slots=True)
+class _Fetched:
+    """What was read of one table, and the keys for which there was no room."""
+
+    items: list[Item]
+    left: list[Item]
+    size: int = 0
+    units: float = 0.0
+
+
+def _fetch(request: Mapping[str, Any], table: Table, room: int) -> _Fetched:
+    refuse_legacy(request)
+    projection = expressions_of(request, ("ProjectionExpression",)).projection
+    consistent = flag(request, "ConsistentRead", default=False)
+    fetched = _Fetched([], [])
+    for key, key_item in _distinct_keys(request, table):
+        record = table.records.get(key)
+        size = record.size if record is not None else 0
+        if fetched.size + size > room:
+            fetched.left.append(key_item)
+            continue
+        fetched.size += size
+        fetched.units += read_units(size, consistent=consistent)
+        if record is not None:
+            fetched.items.append(projected(record.item, projection))
+    return fetched
+
+
+def _raw_keys(request: Mapping[str, Any]) -> list[object]:
+    keys = member(request, "Keys")
+    if not isinstance(keys, list):
         raise malformed("Unexpected value type in payload: Keys")
+    return cast("list[object]", keys)
+
+
+def _distinct_keys(request: Mapping[str, Any], table: Table) -> list[tuple[Key, Item]]:
     keys: list[tuple[Key, Item]] = []
-    for raw in cast("list[object]", raw_keys):
+    for raw in _raw_keys(request):
         item = checked_item(raw)
         keys.append((table.schema.exact_key(item), item))
     if not keys:

@@ -54,6 +54,14 @@ def table_name(params: Params) -> str:
     return name
 
 
+def index_name(params: Params) -> str | None:
+    """The name of a secondary index, None when absent."""
+    name = params.get("IndexName")
+    if name is not None and not isinstance(name, str):
+        raise malformed("Unexpected value type in payload: IndexName")
+    return name
+
+
 def mapping(params: Params, name: str) -> Mapping[str, Any]:
     """A structure or map that must be there."""
     value = member(params, name)

@@ -12,7 +12,7 @@ from treadle_local.dynamodb.errors import invalid, invalid_parameter
 from treadle_local.dynamodb.expressions import Expressions
 from treadle_local.dynamodb.key_conditions import key_range, key_tests
 from treadle_local.dynamodb.ordered import TOP, Key
-from treadle_local.dynamodb.parameters import capacity_detail, choice, flag, integer
+from treadle_local.dynamodb.parameters import capacity_detail, choice, flag, index_name, integer
 from treadle_local.dynamodb.paths import project
 from treadle_local.dynamodb.schema import HASH_SPACE, IndexSchema, KeySchema
 from treadle_local.dynamodb.syntax import Parsed, Projection
@@ -130,7 +130,7 @@ def _view(params: Params, table: Table, expressions: Expressions) -> View:
         raise invalid(
             "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
         )
-    name = params.get("IndexName")
+    name = index_name(params)
     if name is None:
         if selection == "ALL_PROJECTED_ATTRIBUTES":
             raise invalid("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")

@@ -111,7 +111,7 @@ class TargetFinder:
         table = self.table(str(params.get("TableName")))
         if table is None:
             return None
-        index = table.schema.indexes.get(params["IndexName"]) if params.get("IndexName") is not None else None
+        index = table.schema.indexes.get(str(params.get("IndexName")))
         partition = (index or table.schema).key.partition
         try:
             expressions = expressions_of(params, ("KeyConditionExpression", "FilterExpression", "ProjectionExpression"))

@@ -7,7 +7,6 @@ canonical and sets are sorted, so that two values are equal when their dicts are
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, cast
@@ -192,7 +191,7 @@ def _canonical_binary(content: object) -> str:
     text = _text(content)
     try:
         return binary_text(base64.b64decode(text, validate=True))
-    except binascii.Error:
+    except ValueError:
         raise malformed(f"'{text}' can not be converted to a Blob: Invalid Base64") from None
 
 
