@@ -68,7 +68,7 @@ class Emulator:
         self._listener: Listener | None = None
         self.log_buffer = LogBuffer(moto)
         self.items = DynamoDbItems(region, clock, lambda _table: None)
-        self.services = Services(moto, self.items, self.log_buffer.flush)
+        self.services = Services(region, moto, self.items, self.log_buffer.flush)
         self.identity = Identity(moto.role, clock.now, watcher.denied)
         self.sqs = Sqs(region, clock)
         self.sns = Sns(region, clock, self.sqs, queue_accepts, watcher.undelivered)

@@ -8,8 +8,6 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from pathlib import Path
-from typing import Any
 
 
 class LambdaContext:
@@ -26,15 +24,16 @@ class LambdaContext:
 def main(folder: str, entry: str) -> None:
     sys.path.insert(0, folder)
     handler = importlib.import_module(f"treadle.entry.{entry}").handler
-    with Path(folder, "answers").open("w") as answers:
+    with open(f"{folder}/answers", "w") as answers:  # noqa: PTH123 - what this script imports hides what a step imports
         for line in sys.stdin:
-            given: dict[str, Any] = json.loads(line)
+            given = json.loads(line)
             try:
                 answer = {"result": handler(given["event"], LambdaContext(given["remaining_ms"]))}
             except Exception as error:
                 answer = {"error": type(error).__name__, "message": str(error)}
             answers.write(json.dumps(answer) + "\n")
-    Path(folder, "modules").write_text("\n".join(sys.modules))
+    with open(f"{folder}/modules", "w") as modules:  # noqa: PTH123
+        modules.write("\n".join(sys.modules))
 
 
 if __name__ == "__main__":

@@ -195,6 +195,7 @@ class Project:
         self._recursion_limit = sys.getrecursionlimit()
         self._streams = sys.stdout, sys.stderr
         self._opened: list[str] | None = None
+        self._places: dict[str, str | None] = {}
         sys.addaudithook(self._on_audit)
 
     def examine(self, relative_path: str) -> dict[str, Any]:
@@ -247,6 +248,12 @@ class Project:
         """The file relative to the project, with forward slashes; None for one that lies elsewhere."""
         if not isinstance(filename, str) or filename.startswith("<"):
             return None
+        if filename not in self._places:
+            self._places[os.path.abspath(filename)] = found = self._place(filename)
+            return found
+        return self._places[filename]
+
+    def _place(self, filename: str) -> str | None:
         for path in (os.path.abspath(filename), os.path.realpath(filename)):
             if path == self._root:
                 return ""

@@ -40,7 +40,7 @@ def _name_problem(found: FoundStep, names: dict[str, Step]) -> Iterator[Finding]
     first = names.setdefault(found.step.name.lower(), found.step)
     if first is found.step:
         return
-    spelt = "" if first.name == found.step.name else f" (as `{first.name}`: case makes no difference)"
+    spelt = "" if first.name == found.step.name else f" (`{first.name}`: case makes no difference)"
     yield error(
         "duplicate-step-name",
         f"the step in {first.path} is named `{found.step.name}` too{spelt}",
@@ -58,8 +58,8 @@ def _route_problems(step: Step, routes: dict[str, tuple[Step, HttpTrigger]]) -> 
             there = f" (as `{first_trigger.path}`)" if first_trigger.path != trigger.path else ""
             yield error(
                 "duplicate-route",
-                f"Endpoint conflict: `{trigger.method} {trigger.path}` is defined in {first_trigger.where or first.path} "
-                f"too{there}",
+                f"Endpoint conflict: `{trigger.method} {trigger.path}` is defined in "
+                f"{first_trigger.where or first.path} too{there}",
                 trigger.where,
                 "change the path or the method of one of them",
             )

@@ -7,9 +7,10 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from treadle_local.aws import stages
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.moto_bridge import Moto
-from treadle_local.aws.service import ROOT, Caller, Params, Result, Service
+from treadle_local.aws.service import ROOT, Caller, Params, Region, Result, Service
 from treadle_local.dynamodb.service import DynamoDbItems
 
 ITEM_OPERATIONS = frozenset(
@@ -37,9 +38,10 @@ _READS = ("Get", "List", "Describe", "Filter", "Head")
 class Services:
     """Dispatch by AWS's own names; `call` is how the emulator's parts talk to one another."""
 
-    def __init__(self, moto: Moto, items: DynamoDbItems, before_log_read: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, region: Region, moto: Moto, items: DynamoDbItems, before_log_read: Callable[[], Awaitable[None]]) -> None:
         self.moto = moto
         self.items = items
+        self._stages = stages.Stages(region, moto)
         self.own: dict[str, Service] = {}
         self._before_log_read = before_log_read
         self._changed: dict[str, list[Callable[[], None]]] = {}
@@ -52,6 +54,8 @@ class Services:
         """Our own service for an operation; None where moto keeps it."""
         if service == "dynamodb":
             return self.items if operation in ITEM_OPERATIONS else None
+        if (service, operation) == ("apigatewayv2", stages.OPERATION):
+            return self._stages
         return self.own.get(service)
 
     async def call(self, service: str, operation: str, params: Params, caller: Caller = ROOT) -> Result:

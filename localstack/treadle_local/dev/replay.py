@@ -41,6 +41,10 @@ class Replayable:
         return tuple((topic, str(entry["step"])) for entry in self.manifest["steps"] for topic in entry["subscribes"])
 
 
+NOTHING = Replayable({"steps": []}, {"Resources": {}}, Path())
+"""What a project without a step replays."""
+
+
 def load(folder: Path) -> Replayable:
     """Reads an assembly that `synth` or `dev` has written."""
     manifest = json.loads((folder / "manifest.json").read_text())

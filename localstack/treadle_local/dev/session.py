@@ -23,7 +23,7 @@ from treadle_local.aws.moto_bridge import Moto
 from treadle_local.aws.service import Region
 from treadle_local.clock import Clock, ManualClock, RealClock
 from treadle_local.dev.happenings import Found, Progress, Ready, Reloaded, Tell
-from treadle_local.dev.replay import Replayable, load, replay
+from treadle_local.dev.replay import NOTHING, Replayable, load, replay
 from treadle_local.dev.sample import sample_curl
 from treadle_local.dev.translate import Translator
 from treadle_local.dev.watch import changes
@@ -113,7 +113,7 @@ class _Session:
 
     def _announce(self, compilation: Compilation) -> None:
         emulator, listener = self._running()
-        assembly = self._assembly()
+        assembly = self._assembly() if compilation.assembly is not None else NOTHING
         self._ready = True
         http_url = f"http://{self._options.host}:{listener.port}"
         ready = Ready(
