@@ -1283,7 +1283,10 @@ def test_a_client_token_makes_a_transaction_happen_once_for_ten_minutes(db: Any,
     }
     token = uuid.uuid4().hex
     for _ in range(3):
-        transact(db, increment, ClientRequestToken=token)
+        answer = transact(db, increment, ClientRequestToken=token, ReturnConsumedCapacity="TOTAL")
+    assert answer["ConsumedCapacity"] == [
+        {"TableName": table, "CapacityUnits": 2.0, "ReadCapacityUnits": 2.0},
+    ]
     assert stored(db, table) == {**key(), "n": number(1)}
     other = {"Put": {"TableName": table, "Item": key()}}
     code, _ = refused(db.transact_write_items, TransactItems=[other], ClientRequestToken=token)

@@ -42,7 +42,12 @@ _TYPES: dict[str, type[ApiStep | EventStep | CronStep | NoopStep]] = {
     "cron": CronStep,
     "noop": NoopStep,
 }
-_TRIGGER_TYPES = ["http", "queue", "cron", "state", "stream"]
+_REFUSED_TRIGGERS = {
+    "cron": "cron-triggers-not-supported-yet",
+    "state": "state-triggers-not-supported-yet",
+    "stream": "stream-triggers-not-supported-yet",
+}
+_TRIGGER_TYPES = ["http", "queue", *_REFUSED_TRIGGERS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +205,7 @@ def _read_trigger(
             settings = _queue_settings(queue.config, places, findings, (*at, "config"), infrastructure)
             return TopicTrigger(queue.topic, queue.input, settings, where)
         case "cron" | "state" | "stream":
-            findings.append(
-                error(f"{kind}-triggers-not-supported-yet", f"triggers of type `{kind}` are not supported yet", where)
-            )
+            findings.append(error(_REFUSED_TRIGGERS[kind], f"triggers of type `{kind}` are not supported yet", where))
         case None:
             findings.append(error(_CODE, f"`{dotted((*at, 'type'))}` is required", where))
         case _:

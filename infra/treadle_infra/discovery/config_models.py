@@ -78,7 +78,7 @@ def _path(path: str) -> str:
 def _schema(schema: object) -> object:
     if not isinstance(schema, dict | bool):
         kind = type(schema).__name__
-        raise problem("step-config-invalid", f"a schema is a dict (JSON Schema), a pydantic model or None; got {kind}")
+        raise problem("schema-invalid", f"a schema is a dict (JSON Schema), a pydantic model or None; got {kind}")
     return cast("object", schema)
 
 

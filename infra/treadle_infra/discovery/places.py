@@ -84,7 +84,7 @@ def _inside(value: ast.expr | None, key: str | int) -> tuple[int, ast.expr] | No
     match value:
         case ast.Dict(keys=names, values=values):
             for wanted in (key, _snake(key)):
-                for name, item in zip(names, values, strict=True):
+                for name, item in reversed(list(zip(names, values, strict=True))):  # the last one counts
                     if isinstance(name, ast.Constant) and str(name.value) == str(wanted):
                         return name.lineno, item
         case ast.Call(keywords=keywords):

@@ -50,7 +50,13 @@ class KeySchema:
 
     def has(self, item: Item) -> bool:
         """Whether the item has these attributes, of their types and not empty."""
-        return all((value := item.get(key.name)) is not None and value.get(key.type) for key in self.attributes)
+        value = item.get(self.partition.name)
+        if value is None or not value.get(self.partition.type):
+            return False
+        if self.sort is None:
+            return True
+        value = item.get(self.sort.name)
+        return value is not None and bool(value.get(self.sort.type))
 
 
 @dataclass(frozen=True, slots=True)

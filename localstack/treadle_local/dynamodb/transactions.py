@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +53,7 @@ class _Done:
 
     fingerprint: bytes
     until: float
-    reads: tuple[Usage, ...]  # what a repeated call is charged
+    sizes: tuple[tuple[str, int], ...]  # by table as named; a repeated call is charged for reading them
 
 
 class Transactions:
@@ -83,16 +83,14 @@ class Transactions:
         for write_plan in plans:
             write_plan.apply()
         if token:
-            reads = [
-                Usage(write.table_name, "Read", read_units(_size(write_plan), consistent=True) * 2)
-                for write, write_plan in zip(writes, plans, strict=True)
-            ]
-            until = self._clock.now() + TOKEN_SECONDS
-            self._done[token] = _Done(fingerprint, until, tuple(total_by_table(reads)))
-        usages = [
+            sizes = tuple(
+                (write.table_name, _size(write_plan)) for write, write_plan in zip(writes, plans, strict=True)
+            )
+            self._done[token] = _Done(fingerprint, self._clock.now() + TOKEN_SECONDS, sizes)
+        usages = (
             write_usage(write.table_name, write_plan.table, write_plan.old, write_plan.new).doubled()
             for write, write_plan in zip(writes, plans, strict=True)
-        ]
+        )
         return _with_capacity({}, detail, usages)
 
     def get(self, params: Params) -> Result:
@@ -101,16 +99,7 @@ class Transactions:
         entries = listing(params, "TransactItems", minimum=1, maximum=MAXIMUM_ITEMS)
         reads = [_prepared_read(entry) for entry in entries]
         tables = [self._find_table(name) for name, _, _ in reads]
-        keys: list[Key] = []
-        reasons: list[AwsError | None] = []
-        for (_, key_item, _), table in zip(reads, tables, strict=True):
-            try:
-                keys.append(table.schema.exact_key(key_item))
-                reasons.append(None)
-            except AwsError as error:
-                reasons.append(error)
-        if any(reasons):
-            raise _cancelled(reasons)
+        keys = _read_keys([key_item for _, key_item, _ in reads], tables)
         if len({(id(table), key) for table, key in zip(tables, keys, strict=True)}) != len(keys):
             raise _repeated_item()
         records = [table.records.get(key) for table, key in zip(tables, keys, strict=True)]
@@ -120,10 +109,10 @@ class Transactions:
             {} if record is None else {"Item": projected(record.item, expressions.projection)}
             for (_, _, expressions), record in zip(reads, records, strict=True)
         ]
-        usages = [
-            Usage(name, "Read", read_units(record.size if record is not None else 0, consistent=True) * 2)
+        usages = (
+            _read_usage(name, record.size if record is not None else 0)
             for (name, _, _), record in zip(reads, records, strict=True)
-        ]
+        )
         return _with_capacity({"Responses": responses}, detail, usages)
 
     def _remembered(self, token: str) -> _Done | None:
@@ -154,7 +143,7 @@ def _repeated(detail: Detail, done: _Done, fingerprint: bytes) -> Result:
             "IdempotentParameterMismatchException",
             "The specified idempotent token was already used with different request parameters",
         )
-    return _with_capacity({}, detail, done.reads)
+    return _with_capacity({}, detail, (_read_usage(name, size) for name, size in done.sizes))
 
 
 def _prepared(entry: Mapping[str, Any]) -> Write:
@@ -171,6 +160,24 @@ def _prepared_read(entry: Mapping[str, Any]) -> tuple[str, Item, Expressions]:
     body = mapping(entry, "Get")
     expressions = expressions_of(body, ("ProjectionExpression",))
     return table_name(body), checked_item(mapping(body, "Key")), expressions
+
+
+def _read_keys(key_items: Sequence[Item], tables: Sequence[Table]) -> list[Key]:
+    """The keys to read.
+
+    Raises: TransactionCanceledException.
+    """
+    keys: list[Key] = []
+    reasons: list[AwsError | None] = []
+    for key_item, table in zip(key_items, tables, strict=True):
+        try:
+            keys.append(table.schema.exact_key(key_item))
+            reasons.append(None)
+        except AwsError as error:
+            reasons.append(error)
+    if any(reasons):
+        raise _cancelled(reasons)
+    return keys
 
 
 def _planned(writes: Sequence[Write], tables: Sequence[Table]) -> list[Plan]:
@@ -237,7 +244,11 @@ def _too_large() -> AwsError:
     return invalid("Collection of items in the transaction exceeds the maximum size of 4 MB")
 
 
-def _with_capacity(result: Result, detail: Detail, usages: Sequence[Usage]) -> Result:
+def _read_usage(name: str, size: int) -> Usage:
+    return Usage(name, "Read", read_units(size, consistent=True)).doubled()
+
+
+def _with_capacity(result: Result, detail: Detail, usages: Iterable[Usage]) -> Result:
     if detail != "NONE":
         result["ConsumedCapacity"] = [usage.shape(detail, transactional=True) for usage in total_by_table(usages)]
     return result
