@@ -2,6 +2,7 @@
 .PHONY: help setup demo test check bench docs format
 
 PYTHON := .venv/bin/python
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10

@@ -1,7 +1,7 @@
 """Makes `.venv` what pyproject.toml and constraints.txt say, once; safe when two of them run at the same time.
 
-Runs on any Python 3 and looks for one that is new enough. The stamp `.venv/.ready` is written last and holds a digest of
-the files that define the environment, so that nothing is done where nothing changed.
+Runs on any Python 3 and looks for one that is new enough. The stamp `.venv/.ready` is written last and holds a digest
+of the files that define the environment, so that nothing is done where nothing changed.
 """
 
 import fcntl
@@ -49,8 +49,11 @@ def build() -> None:
     uv = next(line for line in constraints.read_text().splitlines() if line.startswith("uv=="))
     pip = [str(PYTHON), "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "install", uv], check=True)
-    install = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON)]
+    # bytecode now, once: where PYTHONDONTWRITEBYTECODE is set, every start would compile all of it again
+    install = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(PYTHON)]
     subprocess.run([*install, "--constraints", str(constraints), "--editable", f"{ROOT}[dev]"], check=True)
+    sources = [str(ROOT / folder) for folder in ("adapter", "infra", "localstack", "cli")]
+    subprocess.run([str(PYTHON), "-m", "compileall", "-q", *sources], check=True)
 
 
 def main() -> None:
@@ -61,7 +64,7 @@ def main() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if STAMP.exists() and STAMP.read_text() == wanted:
             return
-        print("setting up .venv", flush=True)
+        print("setting up .venv", flush=True)  # noqa: T201
         STAMP.unlink(missing_ok=True)
         build()
         fresh = STAMP.with_name(f".ready.{os.getpid()}")

@@ -204,7 +204,7 @@ def _read_trigger(
             _refuse_condition(queue.condition, places, findings, at)
             settings = _queue_settings(queue.config, places, findings, (*at, "config"), infrastructure)
             return TopicTrigger(queue.topic, queue.input, settings, where)
-        case "cron" | "state" | "stream":
+        case str() if kind in _REFUSED_TRIGGERS:
             findings.append(error(_REFUSED_TRIGGERS[kind], f"triggers of type `{kind}` are not supported yet", where))
         case None:
             findings.append(error(_CODE, f"`{dotted((*at, 'type'))}` is required", where))

@@ -69,7 +69,10 @@ def usage_of_file(
     if isinstance(tree, ParseProblem):
         return FileUsage()
     reader = _Reader(is_step, context_arguments)
-    reader.read(tree)
+    try:
+        reader.read(tree)
+    except RecursionError:
+        return FileUsage(state=_STATE, any_stream=_STREAM, emits=(EmitUse(1),))
     return FileUsage(
         state=frozenset(reader.state),
         streams=tuple(

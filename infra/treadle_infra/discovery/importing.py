@@ -65,7 +65,8 @@ def import_files(project: Path, paths: Sequence[str], options: ImportOptions) ->
     """What the child tells of each file, by its path; `project` is absolute.
 
     All files go through one process, one after another. A file that does not come back has an `error` as its answer and
-    the next ones a new process.
+    the next ones a new process. What an earlier file may have caused (a thread left behind, a library patched) counts
+    only if it happens in a new process too.
     Raises: TreadleError `interpreter-not-usable`.
     """
     answers: dict[str, Answer] = {}
@@ -76,15 +77,21 @@ def import_files(project: Path, paths: Sequence[str], options: ImportOptions) ->
             served = 0
             while pending:
                 try:
-                    answers[pending[0]] = child.ask(pending[0])
+                    answer = child.ask(pending[0])
                 except _GoneError as gone:
-                    # a thread that an earlier file has left behind may have ended the process: ask again, alone
                     if served == 0 or gone.is_certain:
                         answers[pending.pop(0)] = _gone(gone)
                     break
-                pending.pop(0)
+                if served and _may_be_anothers_fault(answer):
+                    break
+                answers[pending.pop(0)] = answer
                 served += 1
     return answers
+
+
+def _may_be_anothers_fault(answer: Answer) -> bool:
+    failure: Mapping[str, Any] | None = answer.get("error")
+    return failure is not None and failure.get("module") is None
 
 
 def _gone(gone: _GoneError) -> Answer:

@@ -44,7 +44,10 @@ def imports_of(content: bytes) -> FileImports:
     if isinstance(tree, ParseProblem):
         return FileImports(problem=tree)
     collector = _Collector()
-    collector.visit(tree)
+    try:
+        collector.visit(tree)
+    except RecursionError:
+        return FileImports(problem=ParseProblem("an expression is nested too deeply"))
     return FileImports(tuple(collector.imports), tuple(collector.computed_lines), tuple(collector.star_names))
 
 

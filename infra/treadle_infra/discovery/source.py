@@ -6,6 +6,7 @@ import ast
 import hashlib
 import os
 import sys
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +24,9 @@ class ParseProblem:
 def parse(content: bytes) -> ast.Module | ParseProblem:
     """The syntax tree of a file with this content."""
     try:
-        return ast.parse(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the project's own Python tells of doubtful escapes and the like
+            return ast.parse(content)
     except SyntaxError as problem:
         return ParseProblem(problem.msg, problem.lineno or 1)
     except (ValueError, RecursionError, MemoryError) as problem:
