@@ -10,10 +10,10 @@ from pathlib import Path
 from treadle_infra.interpreters import Interpreter
 from treadle_local.aws.authorization.policy import resource_policy_allows
 from treadle_local.aws.endpoint import Endpoint
-from treadle_local.aws.errors import AwsError
+from treadle_local.aws.errors import AwsError, access_denied
 from treadle_local.aws.identity import Denial, Identity
 from treadle_local.aws.moto_bridge import Moto
-from treadle_local.aws.service import ROOT, Params, Region, Result, Target
+from treadle_local.aws.service import Caller, Params, Region, Result, Target
 from treadle_local.aws.services import Services
 from treadle_local.aws.sts import Sts
 from treadle_local.clock import Clock, ManualClock
@@ -66,6 +66,7 @@ class Emulator:
         self.moto = moto
         self._watcher = watcher
         self._listener: Listener | None = None
+        self._unlogged: set[str] = set()
         self.log_buffer = LogBuffer(moto)
         self.items = DynamoDbItems(region, clock, lambda _table: None)
         self.services = Services(region, moto, self.items, self.log_buffer.flush)
@@ -153,13 +154,13 @@ class Emulator:
     def log(self, version: FunctionVersion, stream: str, line: LogLine) -> None:
         group = version.logging.group
         target = Target("logs:PutLogEvents", self.region.arn("logs", f"log-group:{group}:log-stream:{stream}"))
-        role = version.role_arn.rsplit("/", 1)[-1]
-        if self.identity.allows(role, target):
+        caller = Caller(role=version.role_arn.rsplit("/", 1)[-1], session=version.name)
+        if self.identity.allows(caller.role or "", target):
             self.log_buffer.append(group, stream, line.time_ms, line.text)
-        else:
-            self._watcher.denied(
-                Denial(ROOT, target.action, f"{self.region.arn('logs', f'log-group:{group}')}:*", f"{role} may not log")
-            )
+        elif stream not in self._unlogged:  # said once for each environment: its lines are on the terminal all the same
+            self._unlogged.add(stream)
+            refusal = access_denied(caller.arn, target.action, target.resource)
+            self._watcher.denied(Denial(caller, target.action, target.resource, refusal.message))
         self._watcher.log(line)
 
     # what the Lambda service needs around it

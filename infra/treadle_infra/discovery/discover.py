@@ -55,11 +55,11 @@ class Discovery:
 def discover(project: Path, options: DiscoverOptions | None = None) -> Discovery:
     """Reads the project in this folder. A step or stream with an error is in the findings and not in the app.
 
-    Raises: TreadleError `project-not-found`, `interpreter-not-usable`.
+    Raises: TreadleError `no-such-project`, `interpreter-not-usable`.
     """
     root = Path(os.path.realpath(project))
     if not root.is_dir():
-        raise TreadleError("project-not-found", f"there is no folder {project}")
+        raise TreadleError("no-such-project", f"there is no folder {project}")
     return _Discoverer(root, options or DiscoverOptions()).discover()
 
 

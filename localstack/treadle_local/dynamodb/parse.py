@@ -1,8 +1,6 @@
-"""Expression text to trees, remembered by text so that a repeated call parses nothing."""
+"""Expression text to trees."""
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 from treadle_local.dynamodb.condition_parser import ConditionParser
 from treadle_local.dynamodb.syntax import Condition, DocumentPath, Parsed, Projection, Update
@@ -12,10 +10,7 @@ from treadle_local.dynamodb.update_parser import UpdateParser
 # Name placeholders as a hashable: the items of ExpressionAttributeNames.
 Names = tuple[tuple[str, str], ...]
 
-_REMEMBERED = 2048
 
-
-@lru_cache(_REMEMBERED)
 def parse_condition(kind: str, text: str, names: Names) -> Parsed[Condition]:
     """The condition in the text of a condition, filter or key condition expression.
 
@@ -34,7 +29,6 @@ def parse_condition(kind: str, text: str, names: Names) -> Parsed[Condition]:
     )
 
 
-@lru_cache(_REMEMBERED)
 def parse_update(text: str, names: Names) -> Parsed[Update]:
     """The sections in the text of an update expression.
 
@@ -51,7 +45,6 @@ def parse_update(text: str, names: Names) -> Parsed[Update]:
     )
 
 
-@lru_cache(_REMEMBERED)
 def parse_projection(text: str, names: Names) -> Parsed[Projection]:
     """The paths in the text of a projection expression.
 

@@ -1,0 +1,412 @@
+"""Every finding of discovery, with its file and line."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.discovered import HANDLER, Files, Find, api, codes, event, one, only, step_of
+from treadle_infra.interpreters import find_interpreter
+
+# every other finding, with its place
+
+HTTP = '"triggers": [\n{"type": "http", "method": "GET", "path": "/a", %s}]'
+QUEUE = '"triggers": [\n{"type": "queue", "topic": "a", %s}]'
+
+
+def new(triggers: str) -> Files:
+    return one(f'config = {{"name": "A", "enqueues": ["a"], {triggers}}}{HANDLER}')
+
+
+def bare(handler: str) -> Files:
+    return one(f'config = {{"name": "A", "type": "api", "method": "GET", "path": "/a"}}\n{handler}')
+
+
+CASES: list[tuple[str, Files, int | str, str]] = [
+    # config
+    ("config-missing", one("handler = print"), 1, "No 'config' found"),
+    ("step-config-invalid", one(f'config = {{"name": "A"}}{HANDLER}'), 1, "`type` is required"),
+    (
+        "step-config-invalid",
+        one(f'config = {{"name": "A",\n"type": "ap"}}{HANDLER}'),
+        2,
+        "must be one of api, event, cron, noop",
+    ),
+    (
+        "step-config-invalid",
+        one(f'config = {{"name": "A",\n"type": "api", "method": "GET"}}{HANDLER}'),
+        1,
+        "`path` is required",
+    ),
+    ("step-config-invalid", one(api('"emit": []')), 6, "Unrecognized key(s) in object: 'emit'"),
+    ("step-config-invalid", one(api('"emits": [{"topic": "a",\n"lable": "x"}]')), 7, "in object: 'emits[0].lable'"),
+    ("step-config-invalid", one(api('"emits": "a"')), 6, "`emits` must be a list; got `'a'`"),
+    ("step-config-invalid", one(api('"emits": [""]')), 6, "a topic is a text"),
+    ("step-config-invalid", one(api('"flows": ["a",\n3]')), 7, "`flows[1]` must be a text; got `3`"),
+    ("step-config-invalid", one(event('"subscribes": []')), 5, "`subscribes` must not be empty"),
+    ("step-config-invalid", one(api('"queryParams": [{"name": "x", "x": 1}]')), 6, "'queryParams[0].x'"),
+    ("schema-invalid", one(api('"bodySchema": "x"')), 6, "a schema is a dict"),
+    ("name-not-allowed", one(api('"name": "_treadle-x"')), 6, "Treadle's own"),
+    ("name-not-allowed", one(api('"name": "a\\n"')), 6, "control characters"),
+    ("name-not-allowed", one(api(f'"name": "{"x" * 129}"')), 6, "1 to 128"),
+    ("permission-invalid", one(api('"permissions": [{"actions": ["*"], "resources": ["*"]}]')), 6, "got `*`"),
+    ("permission-invalid", one(api('"permissions": [{"actions": ["s3"], "resources": ["*"]}]')), 6, "`service:Action`"),
+    ("permission-invalid", one(api('"permissions": [{"actions": ["s3:Get"], "resources": ["b"]}]')), 6, "ARN"),
+    (
+        "step-config-invalid",
+        new('"triggers": [{"type": "http", "method": "GET"}]'),
+        1,
+        "`triggers[0].path` is required",
+    ),
+    ("step-config-invalid", new('"triggers": [\n{"type": "htp"}]'), 2, "`triggers[0].type` must be one of"),
+    ("step-config-invalid", new('"triggers": [\n{"topic": "a"}]'), 2, "`triggers[0].type` is required"),
+    # paths
+    ("path-invalid", one(api('"path": "hello"')), 6, "must begin with `/`"),
+    ("path-invalid", one(api('"path": "/:id/a/:id"')), 6, "two parameters named `id`"),
+    ("path-not-supported", one(api('"path": "/a/:id?"')), 6, "`:id?`"),
+    ("path-not-supported", one(api(r'"path": "/a/:id(\\d+)"')), 6, "regular expressions"),
+    ("path-not-supported", one(api('"path": "/a/*/b"')), 6, "`*` in a path"),
+    ("path-not-supported", one(api('"path": "/a/b*"')), 6, "`b*`"),
+    ("path-not-supported", one(api('"path": "/a//b"')), 6, "empty"),
+    ("path-not-supported", one(api('"path": "/:from-:to"')), 6, "`:from-:to`"),
+    ("path-not-supported", one(api('"path": "/{id}"')), 6, "as in Express"),
+    ("path-not-supported", one(api('"path": "/a b"')), 6, "`a b`"),
+    # infrastructure, in Motia's words
+    (
+        "infrastructure-invalid",
+        one(event('"infrastructure": {"handler": {\n"ram": 64}}')),
+        6,
+        "RAM must be at least 128 MB",
+    ),
+    (
+        "infrastructure-invalid",
+        one(event('"infrastructure": {"handler": {"ram": 10241}}')),
+        5,
+        "RAM cannot exceed 10240 MB",
+    ),
+    (
+        "infrastructure-invalid",
+        one(event('"infrastructure": {"handler": {"timeout": 0}}')),
+        5,
+        "Timeout must be at least 1s",
+    ),
+    (
+        "infrastructure-invalid",
+        one(event('"infrastructure": {"handler": {"timeout": 901}}')),
+        5,
+        "Timeout cannot exceed 900s",
+    ),
+    (
+        "infrastructure-invalid",
+        one(event('"infrastructure": {"handler": {"ram": 1792, "cpu": 3}}')),
+        5,
+        "CPU (3 vCPU) is not proportional to RAM (1792 MB). Expected approximately 0.88 vCPU",
+    ),
+    (
+        "infrastructure-invalid",
+        one(event('"infrastructure": {"queue": {"maxRetries": -1}}')),
+        5,
+        "maxRetries cannot be negative",
+    ),
+    (
+        "infrastructure-invalid",
+        one(event('"infrastructure": {"queue": {"delaySeconds": -1}}')),
+        5,
+        "cannot be negative",
+    ),
+    (
+        "infrastructure-invalid",
+        one(event('"infrastructure": {"queue": {"delaySeconds": 901}}')),
+        5,
+        "delaySeconds cannot exceed 900 seconds (15 minutes)",
+    ),
+    (
+        "infrastructure-invalid",
+        one(event('"infrastructure": {"handler": {"timeout": 100}, "queue": {"visibilityTimeout": 5}}')),
+        5,
+        "Visibility timeout (5s) must be greater than handler timeout (100s) to prevent premature message redelivery",
+    ),
+    ("infrastructure-invalid", one(event('"infrastructure": {"queue": {"concurrency": 1}}')), 5, "2 to 1000"),
+    (
+        "infrastructure-invalid",
+        one(event('"infrastructure": {"queue": {"visibilityTimeout": 50000}}')),
+        5,
+        "0 to 43200",
+    ),
+    ("infrastructure-invalid", one(event('"infrastructure": {"queue": {"type": "lifo"}}')), 5, "`standard` or `fifo`"),
+    ("infrastructure-invalid", one(event('"infrastructure": {"queue": {"maxRetries": "3"}}')), 5, "whole number"),
+    ("infrastructure-invalid", one(event('"infrastructure": {"handler": 3}')), 5, "must be a dict"),
+    ("infrastructure-invalid", new(QUEUE % '\n"config": {"maxRetries": -1}'), 3, "maxRetries cannot be negative"),
+    (
+        "infrastructure-key-unknown",
+        one(event('"infrastructure": {"handler": {\n"retries": 2}}')),
+        6,
+        "infrastructure.handler.retries",
+    ),
+    ("infrastructure-key-unknown", one(api('"infrastructure": {"queue": {}}')), 6, "infrastructure.queue"),
+    ("api-timeout-too-long", one(api('"infrastructure": {"handler": {"timeout": 30}}')), 6, "at most 29 s"),
+    # refused by name
+    (
+        "cron-steps-not-supported-yet",
+        one(f'config = {{"name": "A",\n"type": "cron", "cron": "* * * * *"}}{HANDLER}'),
+        2,
+        "cron",
+    ),
+    ("cron-triggers-not-supported-yet", new('"triggers": [\n{"type": "cron", "expression": "0"}]'), 2, "`cron`"),
+    ("state-triggers-not-supported-yet", new('"triggers": [\n{"type": "state"}]'), 2, "`state`"),
+    ("stream-triggers-not-supported-yet", new('"triggers": [\n{"type": "stream", "streamName": "x"}]'), 2, "`stream`"),
+    ("conditions-not-supported-yet", new(HTTP % '\n"condition": lambda i, c: True'), 3, "condition"),
+    ("conditions-not-supported-yet", new(QUEUE % '\n"condition": lambda i, c: True'), 3, "condition"),
+    ("queue-backoff-not-supported-yet", new(QUEUE % '\n"config": {"backoff_type": "fixed"}'), 3, "backoffType"),
+    ("fifo-queues-not-supported-yet", one(event('"infrastructure": {"queue": {\n"type": "fifo"}}')), 6, "fifo"),
+    ("fifo-queues-not-supported-yet", new(QUEUE % '"config": {\n"type": "fifo"}'), 3, "fifo"),
+    ("middleware-not-supported-yet", one(api('"middleware": [print]')), 6, "middleware"),
+    ("middleware-not-supported-yet", new(HTTP % '\n"middleware": [print]'), 3, "middleware"),
+    ("include-files-not-supported-yet", one(api('"includeFiles": ["*.txt"]')), 6, "includeFiles"),
+    ("third-party-packages-not-supported-yet", one(f"import os\nimport requests.sessions\n{api()}"), 2, "`requests`"),
+    ("third-party-packages-not-supported-yet", one(api(body="from numpy import array")), 11, "`numpy`"),
+    (
+        "third-party-packages-not-supported-yet",
+        {**one(f"import helper\n{api()}"), "helper.py": "def f():\n    import pandas"},
+        "helper.py:2",
+        "`pandas`",
+    ),
+    ("motia-module-not-supported-yet", one(f"from motia import logger\n{api()}"), 1, "`motia`"),
+    # streams
+    (
+        "stream-config-invalid",
+        {"steps/a_stream.py": 'config = {"name": "a",\n"shema": {}}'},
+        "steps/a_stream.py:2",
+        "shema",
+    ),
+    (
+        "stream-config-invalid",
+        {"steps/a_stream.py": 'config = {"name": "a", "baseConfig": {\n"storageType": "x"}}'},
+        "steps/a_stream.py:2",
+        "must be `default`",
+    ),
+    (
+        "custom-stream-storage-not-supported-yet",
+        {"steps/a_stream.py": 'config = {"name": "a",\n"baseConfig": {"storageType": "custom"}}'},
+        "steps/a_stream.py:2",
+        "custom",
+    ),
+    (
+        "stream-access-rules-not-supported-yet",
+        {"steps/a_stream.py": 'config = {"name": "a",\n"canAccess": lambda s, c: True}'},
+        "steps/a_stream.py:2",
+        "canAccess",
+    ),
+    (
+        "duplicate-stream-name",
+        {"steps/a_stream.py": 'config = {"name": "a"}', "steps/b_stream.py": 'config = {\n"name": "a"}'},
+        "steps/b_stream.py:2",
+        "steps/a_stream.py:1",
+    ),
+    ("stream-inferred", one(api(body='pass\nawait context.streams.chat.set("a", {})')), 12, "`chat`"),
+    # handlers
+    ("handler-missing", bare(""), 1, "No 'handler' found"),
+    ("handler-not-callable", bare("\nhandler = 3"), 3, "it is a int"),
+    ("handler-is-generator", bare("async def handler(req, context):\n    yield 1"), 2, "yield"),
+    ("handler-arity", bare("async def handler(a, b, c): pass"), 2, "it takes 3"),
+    ("handler-arity", bare("async def handler(): pass"), 2, "it takes none"),
+    ("handler-arity", bare("async def handler(req, *, context): pass"), 2, "`context`"),
+    ("handler-arity", bare("import functools\nhandler = functools.partial(lambda a, b, c, d: 1, 2)"), 3, "it takes 3"),
+    # between files
+    (
+        "duplicate-step-name",
+        {**one(api()), "steps/b_step.py": api('"name": "HELLO", "path": "/b"')},
+        "steps/b_step.py:6",
+        "`Hello`",
+    ),
+    (
+        "duplicate-route",
+        {**one(api('"path": "/a/:id"')), "steps/b_step.py": api('"name": "B", "path": "/a/:name"')},
+        "steps/b_step.py:6",
+        "Endpoint conflict: `GET /a/:name` is defined in steps/a_step.py:6 too (as `/a/:id`)",
+    ),
+    (
+        "topic-without-subscriber",
+        one(api('"emits": ["a"]')),
+        6,
+        "Step (API) steps/a_step.py emits to a, but there is no",
+    ),
+    (
+        "topic-without-subscriber",
+        one(api(body='await context.emit({"topic": "a"})')),
+        11,
+        "there is no subscriber defined",
+    ),
+    ("topic-without-emitter", one(event()), 4, "no step emits to it"),
+    ("undeclared-emit", one(event('"emits": ["asked"]', 'await context.emit({"topic": "b"})')), 10, "`b`"),
+    ("computed-topic", one(api(body='pass\nawait context.emit({"topic": req["t"]})')), 12, "`Hello`"),
+    (
+        "dynamic-import",
+        one(api(body="import importlib\nimportlib.import_module(req['m'])")),
+        12,
+        "known only when this runs",
+    ),
+    (
+        "data-file-not-bundled",
+        {**one(f"text = open('steps/prompt.txt').read()\n{api()}"), "steps/prompt.txt": "x"},
+        1,
+        "`steps/prompt.txt`",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("code", "files", "place", "says"), CASES, ids=[f"{case[0]}-{n}" for n, case in enumerate(CASES)]
+)
+def test_a_finding_shows_its_place(find: Find, code: str, files: Files, place: int | str, says: str) -> None:
+    found = only(find(files), code)
+    assert str(found.where) == (place if isinstance(place, str) else f"steps/a_step.py:{place}")
+    assert says in found.message
+
+
+def test_a_method_that_is_none_is_told_with_the_likely_one(find: Find) -> None:
+    found = only(find(one(api('"method": "FETCH"'))), "step-config-invalid")
+    assert found.message == "`method` must be one of GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS; got `FETCH`"
+    assert found.hint == "did you mean `PATCH`?"
+
+
+def test_everything_that_is_wrong_is_told_at_once(find: Find) -> None:
+    config = 'config = {"name": 3, "type": "event", "subscribes": "a", "emitz": [], "infrastructure": {"handler": {"ram": 1}}}'
+    discovery = find(
+        {"steps/a_step.py": f"{config}{HANDLER}", "steps/b_step.py": "config = 1 /", "treadle.toml": "x = 1"}
+    )
+    assert sorted(codes(discovery)) == ["import-failed", "project-setting-unknown", *["step-config-invalid"] * 3]
+
+
+def test_none_stands_for_a_key_that_is_left_out(find: Find) -> None:
+    keys = '"emits": None, "flows": None, "description": None, "bodySchema": None, "middleware": None, "infrastructure": None'
+    discovery = find(
+        {"steps/a_step.py": api(f'{keys}, "permissions": None, "includeFiles": None, "queryParams": None')}
+    )
+    assert discovery.findings == ()
+    assert step_of(discovery).emits is None
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        "async def handler(req, context): pass",
+        "async def handler(req): pass",
+        "def handler(req, ctx=None): pass",
+        "async def handler(*args): pass",
+        "async def handler(req, context, extra=1): pass",
+        "handler = lambda req, ctx: None",
+        "class H:\n    async def __call__(self, req, ctx): pass\nhandler = H()",
+        "class H:\n    def run(self, req, ctx): pass\nhandler = H().run",
+        "import functools\nhandler = functools.partial(lambda a, b, c: 1, 2)",
+        "import functools\ndef d(f):\n    @functools.wraps(f)\n    async def w(*a, **k): return await f(*a)\n    return w\n"
+        "@d\nasync def handler(req, context): pass",
+    ],
+)
+def test_handlers_that_can_be_called_are_taken(find: Find, handler: str) -> None:
+    assert find(bare(handler)).findings == ()
+
+
+def test_source_that_is_newer_than_treadles_own_python_is_told(find: Find) -> None:
+    interpreter = find_interpreter()
+    if not interpreter.matches or sys.version_info >= (3, 12):
+        pytest.skip("needs an older Python for Treadle than for the project")
+    found = only(find(one(f"type Name = str\n{api()}"), interpreter=interpreter.path), "source-not-readable")
+    assert str(found.where) == "steps/a_step.py:1"
+
+
+def test_broken_files_do_not_make_topics_look_lost(find: Find) -> None:
+    discovery = find({"steps/a_step.py": api('"emits": ["asked"]'), "steps/b_step.py": "x = ("})
+    assert codes(discovery) == ["import-failed"]
+
+
+def test_a_missing_package_is_told_once_and_not_as_a_failed_import_too(find: Find) -> None:
+    helper = "import os\nimport requests"
+    files = {
+        "steps/a_step.py": f"import helper\n{api()}",
+        "steps/b_step.py": f"import helper\n{event()}",
+        "helper.py": helper,
+    }
+    discovery = find(files)
+    assert codes(discovery) == ["third-party-packages-not-supported-yet"]
+    assert str(discovery.findings[0].where) == "helper.py:2"
+    assert discovery.app.steps == ()
+
+
+def test_the_projects_folder_is_no_package(find: Find) -> None:
+    hint = only(find(one(f"from shop.src import x\n{api()}")), "third-party-packages-not-supported-yet").hint
+    assert hint is not None
+    assert "when a step runs" in hint
+
+
+def test_source_that_python_only_frowns_at_is_read_in_silence(find: Find, recwarn: pytest.WarningsRecorder) -> None:
+    assert find(one(f"PATTERN = '\\d'\nif 1 is 1: pass\n{api()}")).findings == ()
+    assert not recwarn.list
+
+
+def test_source_that_is_nested_too_deeply_to_follow_is_told_and_not_guessed_at(find: Find) -> None:
+    found = find(one(f"x = {' + '.join(['y'] * 3_000)}\n{api()}".replace("x =", "y = 1\nx =")))
+    assert codes(found) in ([], ["source-not-readable"])
+
+
+# the table of findings
+
+FINDING_CALLS = {"TreadleError", "PathProblem", "error", "problem", "warning", "_too_large", "_check_range"}
+CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+\Z")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def codes_in_the_source() -> Iterator[str]:
+    """Texts of the form of a code that a finding may be made with."""
+    for package in ("infra/treadle_infra", "localstack/treadle_local", "cli/treadle_cli"):
+        for file in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and _last_name(node.func) in FINDING_CALLS:
+                    yield from (text for argument in node.args for text in _texts(argument) if CODE.match(text))
+                elif isinstance(node, ast.Assign) and _last_name(node.targets[0]).endswith(("_CODE", "_TRIGGERS")):
+                    yield from (text for text in _texts(node.value) if CODE.match(text))
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.Dict(values=values) | ast.BoolOp(values=values):
+            yield from (text for value in values for text in _texts(value))
+        case _:
+            return
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def test_every_finding_is_in_the_documentation() -> None:
+    table = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| `")
+    ]
+    documented = [row[0].strip("`") for row in rows]
+    assert documented == sorted(set(documented))
+    assert all(len(row) == 3 and all(row) for row in rows)
+    assert sorted(set(codes_in_the_source()) - set(documented)) == []
+
+
+def test_every_finding_of_discovery_has_a_test_of_its_place() -> None:
+    tests = "".join(file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("test_*.py"))
+    folder = ROOT / "infra" / "treadle_infra" / "discovery"
+    found = {
+        text
+        for file in folder.glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and _last_name(node.func) in FINDING_CALLS
+        for argument in node.args[:1]
+        for text in _texts(argument)
+        if CODE.match(text)
+    }
+    assert sorted(code for code in found if f'"{code}"' not in tests) == []
