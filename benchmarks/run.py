@@ -51,7 +51,7 @@ class _Bare(http.server.BaseHTTPRequestHandler):
 
     protocol_version, disable_nagle_algorithm, wbufsize = "HTTP/1.1", True, -1
 
-    def do_POST(self) -> None:  # noqa: N802 - the library's name
+    def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         self.send_response(201)
         self.send_header("content-length", "2")
@@ -100,7 +100,9 @@ def quantile(values: list[float], share: float) -> float:
 def bench_project(folder: Path) -> Path:
     project = messaging(folder)
     write(project, "steps/ping_step.py", api_step("Ping", '    return {"status": 201, "body": {}}'))
-    hop = '    import time\n    await context.emit({"topic": "hop", "data": {"t": time.time()}})\n    return {"body": {}}'
+    hop = (
+        '    import time\n    await context.emit({"topic": "hop", "data": {"t": time.time()}})\n    return {"body": {}}'
+    )
     write(project, "steps/hop_step.py", api_step("Hop", hop))
     landed = '    import time\n    context.logger.info("hop", {"ms": (time.time() - data["t"]) * 1000})'
     write(project, "steps/landed_step.py", event_step("Landed", "hop", landed))
@@ -137,7 +139,13 @@ def hops(dev: Dev, bare: str) -> Iterator[Row]:
     times = [float(one["fields"]["ms"]) for one in dev.all("logged", step="Landed")][before:]
     floor = post_times(bare, "/", 300)
     for label, share in (("p50", 0.5), ("p99", 0.99)):
-        yield Row(f"hop: emit to next step's first line, {label}", "ms", quantile(times, share), quantile(floor, share), "bare loopback server")
+        yield Row(
+            f"hop: emit to next step's first line, {label}",
+            "ms",
+            quantile(times, share),
+            quantile(floor, share),
+            "bare loopback server",
+        )
 
 
 def events(dev: Dev, bare: str) -> Iterator[Row]:
@@ -152,9 +160,11 @@ def events(dev: Dev, bare: str) -> Iterator[Row]:
     for _ in range(3):
         before, started = handled("Count"), time.perf_counter()
         dev.http("POST", "/burst", {"count": 1000})
-        wait_until("the burst", lambda before=before: handled("Count") >= before + 1000, 60)
+        wait_until("the burst", lambda: handled("Count") >= before + 1000, 60)  # noqa: B023
         rates.append(1000 / (time.perf_counter() - started))
-    yield Row("events/s: emit, one event step, one write", "1/s", statistics.median(rates), floor, "bare server, requests/s")
+    yield Row(
+        "events/s: emit, one event step, one write", "1/s", statistics.median(rates), floor, "bare server, requests/s"
+    )
     before, started = handled("ProcessMessage"), time.perf_counter()
     clients = [threading.Thread(target=post_times, args=(dev.http_url, "/messages", 125)) for _ in range(8)]
     for client in clients:
@@ -188,13 +198,15 @@ def reload(dev: Dev) -> Iterator[Row]:
         source = api_step("Ping", f'    return {{"status": 201, "body": {{"v": {version}}}}}')
         started = time.perf_counter()
         write(dev.project, "steps/ping_step.py", source)
-        wait_until("the new version", lambda version=version: dev.http("POST", "/ping", {}).json() == {"v": version})
+        wait_until("it", lambda: dev.http("POST", "/ping", {}).json() == {"v": version})  # noqa: B023
         times.append((time.perf_counter() - started) * 1000)
     started = time.perf_counter()
     for _ in range(5):
         subprocess.run([sys.executable, "-c", "pass"], check=True)
     floor = (time.perf_counter() - started) / 5 * 1000
-    yield Row("edit to next request on new code, median", "ms", statistics.median(times), floor, "starting python -c pass")
+    yield Row(
+        "edit to next request on new code, median", "ms", statistics.median(times), floor, "starting python -c pass"
+    )
     yield Row("edit to next request on new code, slowest of 7", "ms", max(times), floor, "starting python -c pass")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.dev import TREADLE, Dev, wait_until
 from support.projects import api_step, event_step, messaging, write
 
@@ -26,7 +27,9 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     write(
         project,
         "steps/trigger_step.py",
-        api_step("Trigger", '    await context.emit({"topic": "fail.now", "data": req["body"]})\n    return {"body": {}}'),
+        api_step(
+            "Trigger", '    await context.emit({"topic": "fail.now", "data": req["body"]})\n    return {"body": {}}'
+        ),
     )
     write(
         project,
@@ -87,7 +90,7 @@ def test_a_raising_handler_is_retried_with_backoff_and_dead_lettered_with_its_re
         return [one["record"] for one in dev.all("handled", step="Fail") if one["record"]["traceId"] == trace]
 
     for attempt, pause in ((1, 2), (2, 4), (3, 8)):
-        wait_until(f"attempt {attempt}", lambda attempt=attempt: len(attempts()) == attempt)
+        wait_until(f"attempt {attempt}", lambda: len(attempts()) == attempt)  # noqa: B023 - called before the next turn
         assert attempts()[-1]["result"] == "retry"
         dev.advance(pause - 0.5)
         assert len(attempts()) == attempt, "tried again before its time"
@@ -264,7 +267,7 @@ def test_a_broken_step_is_a_finding_and_the_rest_runs(tmp_path: Path) -> None:
 
 def test_once_deploys_says_ready_and_ends(tmp_path: Path) -> None:
     project = messaging(tmp_path)
-    command = [TREADLE, "dev", project, "--once", "--port", "0", "--aws-port", "0", "--json"]
+    command: list[str | Path] = [TREADLE, "dev", project, "--once", "--port", "0", "--aws-port", "0", "--json"]
 
     good = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     write(project, "steps/broken_step.py", "import nothing_of_this_name\n")
@@ -278,7 +281,7 @@ def test_once_deploys_says_ready_and_ends(tmp_path: Path) -> None:
 def test_a_busy_port_is_an_error_that_names_its_holder(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
-        command = [TREADLE, "dev", tmp_path, "--once", "--port", str(port), "--aws-port", "0"]
+        command: list[str | Path] = [TREADLE, "dev", tmp_path, "--once", "--port", str(port), "--aws-port", "0"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 1

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.dev import Dev, wait_until
 from support.projects import messaging
-
 from treadle_infra.compile import compile_project
 from treadle_infra.options import usual_options
 

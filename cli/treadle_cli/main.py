@@ -48,7 +48,10 @@ def main(
 
 
 def run() -> None:
-    """The console script. Exit codes: 0 done, 1 findings or a failed operation, 2 wrong usage, 70 a bug of Treadle's."""
+    """The console script.
+
+    Exit codes: 0 done, 1 findings or a failed operation, 2 wrong usage, 70 a bug of Treadle's.
+    """
     try:
         app()
     except TreadleError as problem:

@@ -12,7 +12,10 @@ JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "Jso
 
 
 def parse_data(text: str) -> JsonValue:
-    """The value of `--data`: JSON, `@FILE` or `-` for standard input. Raises a usage error that shows where the JSON breaks."""
+    """The value of `--data`: JSON, `@FILE` or `-` for standard input.
+
+    Raises: a usage error that shows where the JSON breaks.
+    """
     if text == "-":
         source, content = "standard input", sys.stdin.read()
     elif text.startswith("@"):

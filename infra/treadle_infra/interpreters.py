@@ -13,7 +13,10 @@ from pathlib import Path
 LAMBDA_PYTHON = "3.13"
 """The version behind the runtime `python3.13` that every Python step gets."""
 
-_PROBE = "import json,sys,sysconfig;print(json.dumps([sys.executable,'%d.%d'%sys.version_info[:2],sysconfig.get_platform()]))"
+_PROBE = """
+import json, sys, sysconfig
+print(json.dumps([sys.executable, "%d.%d" % sys.version_info[:2], sysconfig.get_platform()]))
+"""
 _PROBE_TIMEOUT_SECONDS = 10
 
 

@@ -1,4 +1,7 @@
-"""New projects from templates. In a template's text files `NAME` stands for the app's name; `gitignore` becomes `.gitignore`."""
+"""New projects from templates.
+
+In a template's text files `NAME` stands for the app's name; `gitignore` becomes `.gitignore`.
+"""
 
 from __future__ import annotations
 

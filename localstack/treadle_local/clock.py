@@ -1,4 +1,4 @@
-"""Time of the emulator: every timer of every emulated service reads this clock, so that tests and demos can turn it by hand."""
+"""Time of the emulator: every timer of every service reads this clock, so that tests and demos can turn it by hand."""
 
 from __future__ import annotations
 

@@ -77,7 +77,8 @@ def test_both_dialects_make_the_same_app(find: Find) -> None:
                 config = {
                     "name": "Hello", "enqueues": [{"topic": "asked", "label": "x"}], "flows": ["f"], "description": "d",
                     "virtualEnqueues": ["v"], "infrastructure": {"handler": {"ram": 512, "timeout": 20}},
-                    "triggers": [{"type": "http", "method": "get", "path": "/hello", "body_schema": {"type": "object"}}],
+                    "triggers": [
+                        {"type": "http", "method": "get", "path": "/hello", "body_schema": {"type": "object"}}],
                 }
                 async def handler(req, context):
                     pass

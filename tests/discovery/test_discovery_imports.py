@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ IMPORT_STYLES = {
     "a folder of the project": "from middlewares.auth import VALUE",
     "one level, relative": "from .sibling import VALUE",
     "two levels, relative": "from ..services.orders import VALUE",
-    "a path from __file__": "import os, sys\nsys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..', 'lib'))\n"
+    "a path from __file__": "import os, sys\nsys.path.insert(0, os.path.join(os.path.dirname(__file__), '../../lib'))\n"
     "from patched import VALUE",
     "inside a function": "def late():\n    from src.services.orders import VALUE\n    return VALUE\nVALUE = late()",
     "importlib": "import importlib\nVALUE = importlib.import_module('src.services.orders').VALUE",
@@ -56,9 +57,10 @@ def test_every_import_style_works_and_its_file_is_in_the_closure(find: Find, sty
 
 
 def test_relative_imports_run_the_packages_above_and_work_in_folders_with_odd_names(find: Find) -> None:
+    rest = f"\n{api()}"
     discovery = find(
         {
-            "steps/v1.2/doc-agent/a_step.py": f"from .near import A\nfrom ..far import B\nfrom ...top import C\n{api()}",
+            "steps/v1.2/doc-agent/a_step.py": f"from .near import A\nfrom ..far import B\nfrom ...top import C{rest}",
             "steps/v1.2/doc-agent/__init__.py": "import marker",
             "steps/v1.2/doc-agent/near.py": "A = 1",
             "steps/v1.2/far.py": "B = 1",
@@ -73,7 +75,8 @@ def test_relative_imports_run_the_packages_above_and_work_in_folders_with_odd_na
 
 def test_files_cannot_see_each_other(find: Find) -> None:
     first = f"import os, sys, helper\nhelper.COUNT += 1\nsys.path.append('/x')\nos.environ['SEEN'] = '1'\n{api()}"
-    second = f"import os, sys, helper\nassert helper.COUNT == 0 and '/x' not in sys.path and 'SEEN' not in os.environ\n{event()}"
+    unseen = "helper.COUNT == 0 and '/x' not in sys.path and 'SEEN' not in os.environ"
+    second = f"import os, sys, helper\nassert {unseen}\n{event()}"
     discovery = find({"steps/a_step.py": first, "steps/b_step.py": second, "helper.py": "COUNT = 0"})
     assert not has_errors(discovery.findings)
     assert len(discovery.app.steps) == 2
@@ -277,7 +280,7 @@ def test_failures_are_not_remembered(find: Find, tmp_path: Path) -> None:
 
 def test_the_loader_costs_a_cold_start_next_to_nothing() -> None:
     program = (
-        "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); import treadle.loader; "
+        "import os, sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); import treadle.loader; "
         "print(*sorted(set(sys.modules) - before))"
     )
     folder = str(Path(treadle.loader.__file__).parents[1])

@@ -30,7 +30,8 @@ from treadle_infra.app.model import Stream
         ("if context.state is None: pass", set[str]()),
         ("order = req['order']\nif order.state == 'open': print(order.state)", set[str]()),
         (
-            "class Saver:\n    def __init__(self, c): self.store = c.state\n    def go(self): self.store.set(1, 2)\nSaver(context).go()",
+            "class Saver:\n    def __init__(self, c): self.store = c.state\n    def go(self): self.store.set(1, 2)\n"
+            "Saver(context).go()",
             {"set"},
         ),
         ("await helper(req, context)", {"delete"}),
@@ -122,7 +123,11 @@ def test_usage_is_followed_into_what_a_step_imports_and_only_there(find: Find) -
             "steps/a_step.py": f"from helpers import keep\n{api(body='await keep(req, context)')}",
             "steps/b_step.py": event(),
             "helpers/__init__.py": "from .store import keep",
-            "helpers/store.py": "async def keep(data, c):\n    await c.state.set('a', 'b', data)\n    await c.emit({'topic': 'asked'})",
+            "helpers/store.py": """
+                async def keep(data, c):
+                    await c.state.set('a', 'b', data)
+                    await c.emit({'topic': 'asked'})
+                """,
         }
     )
     first, second = discovery.app.steps
@@ -145,8 +150,13 @@ def test_a_shared_helpers_emit_is_not_held_against_steps_that_do_not_declare_it(
 
 
 def test_the_handlers_context_is_known_by_its_place(find: Find) -> None:
-    source = 'config = {"name": "A", "type": "api", "method": "GET", "path": "/a"}\nasync def work(r, c2):\n    s = c2.state\n'
-    source += "    await s.get('a', 'b')\n    await keep(s)\nasync def keep(s): pass\nhandler = work\n"
+    source = """
+        config = {"name": "A", "type": "api", "method": "GET", "path": "/a"}
+        async def work(request, second):
+            await keep(second.state)
+        async def keep(state): pass
+        handler = work
+        """
     assert "set" in step_of(find(one(source))).usage.state
 
 

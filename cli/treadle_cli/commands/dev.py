@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -14,7 +14,7 @@ from treadle_cli import terminal
 from treadle_cli.options import Folder, Json, Project, project_folder
 
 
-class ClockKind(str, Enum):
+class ClockKind(StrEnum):
     """Which clock the emulator runs on."""
 
     real = "real"

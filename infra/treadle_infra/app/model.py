@@ -73,7 +73,8 @@ class Usage:
     """What the source of a step and of all that it imports does with the context, found without running it.
 
     An operation that cannot be told (`state = context.state` handed on) counts as all operations.
-    `streams` has an entry for each stream that is named; `any_stream` holds the operations on streams whose name is computed.
+    `streams` has an entry for each stream that is named; `any_stream` holds the operations on streams whose name is
+    computed.
     `topics` are those of literal `emit` calls; `emits_computed_topic` is set where a topic is an expression.
     """
 

@@ -43,6 +43,11 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
 Answer = Mapping[str, Any]
 """One line of the child's, as its module docstring says."""
 
+CRASHED_CODE = "import-crashed"
+TIMED_OUT_CODE = "import-timed-out"
+FAILED_CODE = "import-failed"
+"""Findings about a file that does not come back, comes back too late, or raises."""
+
 _START_SECONDS = 20.0
 _PRINTED_BYTES = 4_000
 _PRINTED_LINES = 10
@@ -101,7 +106,7 @@ def _gone(gone: _GoneError) -> Answer:
 class _GoneError(Exception):
     """The child will not answer. `is_certain`: the file asked for last is why."""
 
-    def __init__(self, message: str, printed: str, *, is_certain: bool, code: str = "import-crashed") -> None:
+    def __init__(self, message: str, printed: str, *, is_certain: bool, code: str = CRASHED_CODE) -> None:
         super().__init__(message)
         self.code = code
         self.printed = printed
@@ -189,7 +194,7 @@ class _Child:
                 if left > 0:
                     raise _GoneError("its config is far too large", self._tail(), is_certain=True)
                 late = f"it is still not imported after {seconds:g} s"
-                raise _GoneError(late, self._tail(), is_certain=True, code="import-timed-out")
+                raise _GoneError(late, self._tail(), is_certain=True, code=TIMED_OUT_CODE)
             ready = self._selector.select(min(left, _TICK_SECONDS))
             closed = [key.fd for key, _ in ready if not self._read(key.fd)]
             if self._answers in closed or (not ready and self._process.poll() is not None):

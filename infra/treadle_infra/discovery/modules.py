@@ -12,7 +12,7 @@ from treadle_infra.app.findings import Finding, SourceLocation, error, warning
 from treadle_infra.discovery.closure import Closure, Observed, import_closure
 from treadle_infra.discovery.files import ProjectFile
 from treadle_infra.discovery.import_cache import ImportCache
-from treadle_infra.discovery.importing import Answer, ImportOptions, import_files
+from treadle_infra.discovery.importing import FAILED_CODE, TIMED_OUT_CODE, Answer, ImportOptions, import_files
 from treadle_infra.discovery.imports import imports_of
 from treadle_infra.discovery.places import ConfigPlaces, config_places
 from treadle_infra.discovery.source import PARSER_VERSION, Sources
@@ -110,12 +110,12 @@ def _failures(file: ProjectFile, answer: Answer, closure: Closure) -> Iterator[F
         return  # the finding about the import says it better
     printed = str(failure.get("printed") or "")
     said = "".join(f"\n  | {line}" for line in printed.splitlines())
-    code = str(failure.get("code") or "import-failed")
+    code = str(failure.get("code") or FAILED_CODE)
     yield error(
         code,
         f"`{file.path}` cannot be imported: {failure['message']}" + (f"\n  it printed:{said}" if said else ""),
         SourceLocation(str(failure.get("path") or file.path), int(failure["line"])),
-        "move what takes so long, or waits for something, into the handler" if code == "import-timed-out" else None,
+        "move what takes so long, or waits for something, into the handler" if code == TIMED_OUT_CODE else None,
     )
 
 

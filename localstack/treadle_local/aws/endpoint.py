@@ -24,7 +24,10 @@ Internal = Callable[[Request], Response | Awaitable[Response] | None]
 
 
 class Endpoint:
-    """Handles every request on the AWS port. `internal` answers paths that are not AWS's (`/__treadle/…`), or gives None."""
+    """Handles every request on the AWS port.
+
+    `internal` answers paths that are not AWS's (`/__treadle/…`), or gives None.
+    """
 
     def __init__(self, region: Region, services: Services, identity: Identity, internal: Internal) -> None:
         self._region = region

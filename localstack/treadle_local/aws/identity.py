@@ -14,7 +14,7 @@ from treadle_local.aws.service import ROOT, Caller, Target
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Temporary credentials of a role. `expires_at` None for those of a function's environment, which live as long as it."""
+    """Temporary credentials of a role; `expires_at` None for a function's environment's, which live as long as it."""
 
     access_key: str
     secret_key: str
@@ -77,7 +77,10 @@ class Identity:
         self._policies.clear()
 
     def authorize(self, caller: Caller, targets: Sequence[Target]) -> None:
-        """Returns when the caller may do everything in `targets`. Raises AwsError AccessDeniedException for the first it may not."""
+        """Returns when the caller may do everything in `targets`.
+
+        Raises: AwsError AccessDeniedException for the first that it may not.
+        """
         if caller.role is None:
             return
         policies = self._policies_of(caller.role)

@@ -1,9 +1,10 @@
-"""The only module that touches moto (pinned in pyproject.toml, since we lean on its internals): control planes behind one lock.
+"""The only module that touches moto (pinned, since we lean on its internals): control planes behind one lock.
 
-moto holds what AWS would hold of IAM, S3, API Gateway, DynamoDB tables, CloudWatch Logs and the rest. It is no server but a
-mock, and loses writes when threads meet in it, so every contact happens on one worker thread, under one lock. Two ways in:
-`forward` hands on a client's HTTP request, `call` is the same for the emulator's own use (an operation by AWS's names).
-Internals leaned on: the WSGI dispatcher of server mode, `get_service_model`, and the IAM and CloudWatch Logs backends' objects.
+moto holds what AWS would hold of IAM, S3, API Gateway, DynamoDB tables, CloudWatch Logs and the rest. It is no server
+but a mock, and loses writes when threads meet in it, so every contact happens on one worker thread, under one lock. Two
+ways in: `forward` hands on a client's HTTP request, `call` is the same for the emulator's own use (an operation by AWS's
+names). Internals leaned on: the WSGI dispatcher of server mode, `get_service_model`, and the objects of the IAM and
+CloudWatch Logs backends.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class RolePolicies:
 
 
 class Moto:
-    """moto on its own thread. Importing it takes over a second, so that starts at once and `ready` tells when it is done."""
+    """moto on its own thread. Importing it takes over a second: it starts at once, and `ready` tells when it is done."""
 
     def __init__(self, region: Region) -> None:
         self._region = region
@@ -151,7 +152,7 @@ class Moto:
     # CloudWatch Logs, written in bulk
 
     async def put_log_events(self, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
-        """Appends (milliseconds, message) pairs; the stream is made where it is missing. Silent where the group is gone."""
+        """Appends (milliseconds, message) pairs; makes a missing stream, and does nothing where the group is gone."""
         await self._run(lambda: self._put_log_events(group, stream, events))
 
     def _put_log_events(self, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:

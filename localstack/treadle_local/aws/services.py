@@ -1,4 +1,4 @@
-"""All AWS services of the emulator under one call: ours where we have one, moto's otherwise, and what a change must wake."""
+"""All AWS services of the emulator under one call: ours where we have one, moto's otherwise; and whom a change wakes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ _READS = ("Get", "List", "Describe", "Filter", "Head")
 class Services:
     """Dispatch by AWS's own names; `call` is how the emulator's parts talk to one another."""
 
-    def __init__(self, region: Region, moto: Moto, items: DynamoDbItems, before_log_read: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, region: Region, moto: Moto, items: DynamoDbItems, before_log_read: Callable[[], Awaitable[None]]
+    ) -> None:
         self.moto = moto
         self.items = items
         self._stages = stages.Stages(region, moto)

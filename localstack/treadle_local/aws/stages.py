@@ -18,6 +18,7 @@ _SETTINGS = (
     "Description",
     "RouteSettings",
     "StageVariables",
+    "Tags",
 )
 
 
@@ -43,8 +44,7 @@ class Stages:
         changed = {name: params[name] for name in _SETTINGS if name in params}
         await self._moto.call("apigatewayv2", "DeleteStage", place)
         try:
-            made = {**place, **kept, **changed, "Tags": stage.get("Tags") or {}}
-            return await self._moto.call("apigatewayv2", "CreateStage", made)
+            return await self._moto.call("apigatewayv2", "CreateStage", {**place, **kept, **changed})
         except AwsError:
-            await self._moto.call("apigatewayv2", "CreateStage", {**place, **kept, "Tags": stage.get("Tags") or {}})
+            await self._moto.call("apigatewayv2", "CreateStage", {**place, **kept})
             raise

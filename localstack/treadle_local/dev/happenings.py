@@ -114,7 +114,7 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something failed outside a handler and will be tried again, or was dead-lettered or given up: `text` says which."""
+    """Something failed outside a handler; `text` says whether it is tried again, dead-lettered or given up."""
 
     step: str | None
     text: str

@@ -53,7 +53,7 @@ def load(folder: Path) -> Replayable:
 
 
 async def replay(emulator: Emulator, assembly: Replayable) -> Stack | None:
-    """Uploads the artifacts and creates or updates the stack; returns it when that is over, None where nothing changed."""
+    """Uploads the artifacts, then creates or updates the stack; returns it when that is over, however it ended."""
     bucket = f"treadle-artifacts-{emulator.region.account}-{emulator.region.name}"
     await _upload(emulator, assembly, bucket)
     manifest = assembly.manifest

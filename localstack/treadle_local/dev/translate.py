@@ -1,4 +1,4 @@
-"""From what the emulator's parts report to what a person should see: functions become steps, log lines become records."""
+"""From what the emulator's parts report to what a person sees: functions become steps, log lines become records."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LEVELS: Mapping[str, Level] = {"debug": "debug", "info": "info", "warn": "warn"
 
 
 class Translator:
-    """Tells happenings; `steps` maps the names of deployed functions to steps, `origins` logical ids to where they come from."""
+    """Tells happenings; `steps` maps names of functions to steps, `origins` logical ids to where they come from."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell

@@ -1,4 +1,4 @@
-"""Where functions' output goes: to whoever watches at once, and to CloudWatch Logs in bulk, before anybody reads it there."""
+"""Where functions' output goes: at once to whoever watches; to CloudWatch Logs in bulk, before anybody reads it there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environments of one function version: reused when idle, started when all are busy for longer than a start is worth."""
+"""The environments of one function version: reused when idle, started when all are busy longer than a start takes."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def unpack(version: FunctionVersion, cache: Path) -> Path:
         fresh = cache / f"{digest}.{os.getpid()}"
         shutil.rmtree(fresh, ignore_errors=True)
         with zipfile.ZipFile(io.BytesIO(version.code.read())) as archive:
-            archive.extractall(fresh)  # noqa: S202 - zipfile keeps members inside the folder
+            archive.extractall(fresh)
         fresh.replace(folder)
     return folder
 

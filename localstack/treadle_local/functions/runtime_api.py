@@ -1,7 +1,7 @@
 """The Lambda Runtime API: what AWS's runtime clients poll for events and answer to.
 
-One listener serves all environments; each has a path of its own that nobody can guess, since any process on the machine can
-reach the port. Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+One listener serves all environments; each has a path of its own that nobody can guess, since any process on the
+machine can reach the port. Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""AWS's own runtime client (and the SDK that Lambda brings) for an interpreter, installed once into the user's cache."""
+"""AWS's runtime client (and the SDK that Lambda brings) for an interpreter, installed once into the user's cache."""
 
 from __future__ import annotations
 

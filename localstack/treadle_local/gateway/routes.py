@@ -118,7 +118,7 @@ def route_table(routes: Iterable[Mapping[str, Any]], integrations: Iterable[Mapp
 
 def _integration(entry: Mapping[str, Any]) -> Integration:
     uri = str(entry.get("IntegrationUri", ""))
-    # a function's or alias's ARN, or the longer form arn:aws:apigateway:…:lambda:path/2015-03-31/functions/<arn>/invocations
+    # an ARN, or the longer form arn:aws:apigateway:…:lambda:path/2015-03-31/functions/<arn>/invocations
     arn = uri.split("/functions/", 1)[-1].removesuffix("/invocations")
     milliseconds = entry.get("TimeoutInMillis") or 30_000
     return Integration(str(entry["IntegrationId"]), arn, entry.get("CredentialsArn"), float(milliseconds) / 1000)

@@ -11,7 +11,7 @@ Headers = Sequence[tuple[str, str]]
 
 @dataclass(slots=True)
 class Request:
-    """One HTTP request, whole. `path` is percent-encoded as sent; header names are lower case, values as sent, in order."""
+    """One HTTP request, whole. `path` is percent-encoded as sent; header names are in lower case and in order."""
 
     method: str
     path: str
