@@ -1,7 +1,7 @@
 """The only module that touches moto (pinned, since we lean on its internals): control planes behind one lock.
 
 moto holds what AWS would hold of IAM, S3, API Gateway, DynamoDB tables, CloudWatch Logs and the rest. It is no server
-but a mock, and loses writes when threads meet in it, so every contact happens on one worker thread, under one lock. Two
+but a mock, and loses writes when threads meet in it: every contact happens on one worker thread, under one lock. Two
 ways in: `forward` hands on a client's HTTP request, `call` is the same for the emulator's own use (an operation by AWS's
 names). Internals leaned on: the WSGI dispatcher of server mode, `get_service_model`, and the objects of the IAM and
 CloudWatch Logs backends.
@@ -46,7 +46,7 @@ class RolePolicies:
 
 
 class Moto:
-    """moto on its own thread. Importing it takes over a second: it starts at once, and `ready` tells when it is done."""
+    """moto on its own thread. Importing it takes over a second: that starts at once; `ready` waits for it."""
 
     def __init__(self, region: Region) -> None:
         self._region = region

@@ -1,4 +1,4 @@
-"""All AWS services of the emulator under one call: ours where we have one, moto's otherwise; and whom a change wakes."""
+"""All AWS services of the emulator under one call: ours where we have one, else moto's; and whom changes wake."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Environment:
     # life
 
     async def start(self, launch: Launch) -> None:
-        """Starts the process; returns when it asks for its first event, or fails or takes too long (then it is `dead`)."""
+        """Starts the process; returns when it asks for its first event, fails or takes too long (then it is `dead`)."""
         self._api.attach(self.token, self)
         self._started = time.perf_counter()
         reading, writing = os.pipe()

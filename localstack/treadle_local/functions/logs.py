@@ -1,4 +1,4 @@
-"""Where functions' output goes: at once to whoever watches; to CloudWatch Logs in bulk, before anybody reads it there."""
+"""Where functions' output goes: at once to whoever watches; in bulk to CloudWatch Logs, before it is read there."""
 
 from __future__ import annotations
 
