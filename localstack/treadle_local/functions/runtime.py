@@ -131,7 +131,8 @@ class Runtime:
     async def _start(self, version: FunctionVersion) -> Environment:
         environment = Environment(self._api, lambda request_id, text: self._say(version, environment, request_id, text))
         folder = unpack(version, self._code_cache)
-        command = (self._interpreter.path, "-m", "awslambdaric", version.handler)
+        # without `site`: what happens to be installed for this interpreter is not there on Lambda either
+        command = (self._interpreter.path, "-S", "-m", "awslambdaric", version.handler)
         await environment.start(Launch(command, folder, self._environment(version, environment, folder)))
         return environment
 
