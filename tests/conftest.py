@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.dev import Dev
+
+# Machines are shared and noisy: a slow example is no failure. The same examples every time: `make test` is deterministic.
+settings.register_profile(
+    "treadle", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+settings.load_profile("treadle")
 
 
 @pytest.fixture(scope="session")

@@ -11,28 +11,16 @@ from typing import Any
 
 import pytest
 
-from support.dev import Dev
+from support.aws import ACCOUNT, unique
 from support.lambda_account import (
-    ACCOUNT,
     ECHO,
     FAILING,
     Account,
-    fresh,
     invoke,
     make_role,
     refused,
     zipped,
 )
-
-
-@pytest.fixture
-def account(emulator: Dev) -> Account:
-    return Account(
-        emulator,
-        emulator.client("lambda"),
-        make_role(emulator, actions=("sqs:*", "dynamodb:*", "lambda:InvokeFunction", "logs:*")),
-    )
-
 
 # functions
 
@@ -141,7 +129,7 @@ def test_an_existing_name_is_refused(account: Account) -> None:
 
 
 def test_code_is_read_from_s3_and_a_missing_object_is_refused(account: Account) -> None:
-    s3, bucket = account.emulator.client("s3"), fresh("bucket")
+    s3, bucket = account.emulator.client("s3"), unique("bucket")
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="code.zip", Body=zipped(ECHO))
     name = account.make(Code={"S3Bucket": bucket, "S3Key": "code.zip"})
@@ -149,7 +137,7 @@ def test_code_is_read_from_s3_and_a_missing_object_is_refused(account: Account) 
     with refused("InvalidParameterValueException", "S3 Error Code: NoSuchKey"):
         account.make(Code={"S3Bucket": bucket, "S3Key": "other.zip"})
     with refused("InvalidParameterValueException", "S3 Error Code: NoSuchBucket"):
-        account.client.update_function_code(FunctionName=name, S3Bucket=fresh("bucket"), S3Key="code.zip")
+        account.client.update_function_code(FunctionName=name, S3Bucket=unique("bucket"), S3Key="code.zip")
 
 
 def test_a_package_that_unzips_to_more_than_250_mb_is_refused(account: Account) -> None:
@@ -277,7 +265,7 @@ def test_an_alias_points_to_versions_that_exist(account: Account) -> None:
     with refused("ResourceNotFoundException", f"Function not found: {arn}:9"):
         client.create_alias(FunctionName=name, Name="live", FunctionVersion="9")
     with refused("ResourceNotFoundException", "Function not found"):
-        client.create_alias(FunctionName=fresh("none"), Name="live", FunctionVersion="$LATEST")
+        client.create_alias(FunctionName=unique("none"), Name="live", FunctionVersion="$LATEST")
     assert client.create_alias(FunctionName=name, Name="live", FunctionVersion="$LATEST")["AliasArn"] == f"{arn}:live"
     with refused("ResourceConflictException", f"Alias already exists: {arn}:live"):
         client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
@@ -359,7 +347,7 @@ def test_permissions_that_aws_refuses_are_refused(account: Account) -> None:
     with refused("InvalidParameterValueException", "The provided principal was invalid"):
         client.add_permission(**grant, Principal="somebody")
     with refused("ResourceNotFoundException", "Function not found"):
-        client.add_permission(**grant | {"FunctionName": fresh("none")}, Principal=ACCOUNT)
+        client.add_permission(**grant | {"FunctionName": unique("none")}, Principal=ACCOUNT)
     with refused("ResourceNotFoundException", f"{name}:7"):
         client.add_permission(**grant, Principal=ACCOUNT, Qualifier="7")
     with refused("InvalidParameterValueException", "do not support adding policies for $LATEST"):

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from support.aws import ACCOUNT
 from support.lambda_account import (
-    ACCOUNT,
     ECHO,
     zipped,
 )

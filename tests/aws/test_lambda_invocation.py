@@ -7,11 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from support.dev import Dev, wait_until
+from support.aws import ACCOUNT
+from support.dev import wait_until
 from support.lambda_account import (
-    ACCOUNT,
     FAILING,
     Account,
     invoke,
@@ -20,15 +18,6 @@ from support.lambda_account import (
     refused,
     zipped,
 )
-
-
-@pytest.fixture
-def account(emulator: Dev) -> Account:
-    return Account(
-        emulator,
-        emulator.client("lambda"),
-        make_role(emulator, actions=("sqs:*", "dynamodb:*", "lambda:InvokeFunction", "logs:*")),
-    )
 
 
 def test_a_function_answers_and_knows_how_it_was_invoked(account: Account) -> None:

@@ -6,23 +6,13 @@ from typing import Any
 
 import pytest
 
-from support.dev import Dev
+from support.aws import ACCOUNT
 from support.lambda_account import (
-    ACCOUNT,
     Account,
     make_queue,
     make_role,
     refused,
 )
-
-
-@pytest.fixture
-def account(emulator: Dev) -> Account:
-    return Account(
-        emulator,
-        emulator.client("lambda"),
-        make_role(emulator, actions=("sqs:*", "dynamodb:*", "lambda:InvokeFunction", "logs:*")),
-    )
 
 
 def test_a_mapping_is_made_changed_found_and_deleted(account: Account) -> None:

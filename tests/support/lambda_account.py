@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import uuid
 import zipfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,9 +13,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from support.aws import ACCOUNT, unique
 from support.dev import Dev
 
-ACCOUNT = "000000000000"
 ECHO = """
 import os
 
@@ -42,10 +41,6 @@ def zipped(source: str, name: str = "app.py") -> bytes:
     return buffer.getvalue()
 
 
-def fresh(prefix: str) -> str:
-    return f"{prefix}-{uuid.uuid4().hex[:8]}"
-
-
 @contextmanager
 def refused(code: str, words: str = "") -> Generator[None]:
     with pytest.raises(ClientError) as caught:
@@ -61,7 +56,7 @@ def trust(service: str) -> str:
 
 def make_role(emulator: Dev, service: str = "lambda.amazonaws.com", actions: tuple[str, ...] = ()) -> str:
     iam = emulator.client("iam")
-    name = fresh("role")
+    name = unique("role")
     arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(service))["Role"]["Arn"]
     if actions:
         statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
@@ -71,7 +66,7 @@ def make_role(emulator: Dev, service: str = "lambda.amazonaws.com", actions: tup
 
 
 def make_queue(emulator: Dev, **attributes: str) -> tuple[str, str]:
-    name = fresh("queue")
+    name = unique("queue")
     url: str = emulator.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     return url, f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
 
@@ -85,13 +80,13 @@ class Account:
     role: str
 
     def make(self, source: str = ECHO, **settings: Any) -> str:
-        name = fresh("function")
+        name = unique("function")
         self.client.create_function(**(self.settings(source) | {"FunctionName": name} | settings))
         return name
 
     def settings(self, source: str = ECHO) -> dict[str, Any]:
         return {
-            "FunctionName": fresh("function"),
+            "FunctionName": unique("function"),
             "Runtime": "python3.13",
             "Handler": "app.handler",
             "Role": self.role,

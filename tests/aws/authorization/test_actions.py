@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
+from support.aws import ACCOUNT
+from support.policies import QUEUE, TABLE
 from treadle_local.aws.authorization import actions
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Region
 
-ACCOUNT = "000000000000"
-TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/orders"
-QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:orders"
 _LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group"
 _FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function"
 _ROLE = f"arn:aws:iam::{ACCOUNT}:role/step"

@@ -1,0 +1,35 @@
+"""Fixtures of all tests of CloudFormation."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from support.dev import Dev
+from support.stacks import (
+    settled,
+    statuses,
+)
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
+
+
+@pytest.fixture
+def cloudformation(emulator: Dev) -> CloudFormationClient:
+    return cast("CloudFormationClient", emulator.client("cloudformation"))
+
+
+@pytest.fixture
+def stack(cloudformation: CloudFormationClient) -> Iterator[str]:
+    """A stack name of the test's own; what stands under it is deleted at the end."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    yield name
+    for found in statuses(cloudformation, name):
+        if found != "DELETE_COMPLETE":
+            cloudformation.update_termination_protection(StackName=name, EnableTerminationProtection=False)
+            cloudformation.delete_stack(StackName=name)
+            settled(cloudformation, name)

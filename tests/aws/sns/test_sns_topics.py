@@ -1,0 +1,92 @@
+"""Topics of Amazon SNS as any AWS client makes, lists, tags and deletes them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.aws import ACCOUNT, refusal, unique
+from support.topics import create_queue, create_topic, subscribe
+
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+    from types_boto3_sqs import SQSClient
+
+
+def test_a_topic_has_the_attributes_of_aws(sns: SNSClient, sqs: SQSClient) -> None:
+    topic = create_topic(sns, DisplayName="Orders")
+    subscription = subscribe(sns, topic, create_queue(sqs))
+    subscribe(sns, topic, create_queue(sqs))
+    sns.unsubscribe(SubscriptionArn=subscription)
+    found = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    assert json.loads(found.pop("Policy"))["Statement"][0]["Resource"] == topic
+    assert json.loads(found.pop("EffectiveDeliveryPolicy"))["http"]
+    assert found == {
+        "TopicArn": topic,
+        "Owner": ACCOUNT,
+        "DisplayName": "Orders",
+        "SubscriptionsConfirmed": "1",
+        "SubscriptionsPending": "0",
+        "SubscriptionsDeleted": "1",
+    }
+
+
+def test_creating_a_topic_again_needs_the_same_attributes_and_tags(sns: SNSClient) -> None:
+    name = unique("topic")
+    tags: Any = [{"Key": "app", "Value": "shop"}]
+    topic = sns.create_topic(Name=name, Attributes={"DisplayName": "a"}, Tags=tags)["TopicArn"]
+    assert topic == f"arn:aws:sns:us-east-1:{ACCOUNT}:{name}"
+    assert sns.create_topic(Name=name)["TopicArn"] == topic
+    assert sns.create_topic(Name=name, Attributes={"DisplayName": "a"}, Tags=tags)["TopicArn"] == topic
+    _, text = refusal(lambda: sns.create_topic(Name=name, Attributes={"DisplayName": "b"}))
+    assert "already exists with different attributes" in text
+    _, text = refusal(lambda: sns.create_topic(Name=name, Tags=[{"Key": "app", "Value": "other"}]))
+    assert "already exists with different tags" in text
+
+
+@pytest.mark.parametrize("name", ["", "x" * 257, "no spaces", "no.dots"])
+def test_a_topic_name_is_checked(sns: SNSClient, name: str) -> None:
+    assert refusal(lambda: sns.create_topic(Name=name)) == ("InvalidParameter", "Invalid parameter: Topic Name")
+
+
+def test_a_deleted_topic_takes_its_subscriptions_with_it(sns: SNSClient, sqs: SQSClient) -> None:
+    topic = create_topic(sns)
+    subscription = subscribe(sns, topic, create_queue(sqs))
+    sns.delete_topic(TopicArn=topic)
+    sns.delete_topic(TopicArn=topic)
+    assert refusal(lambda: sns.get_topic_attributes(TopicArn=topic))[0] == "NotFound"
+    code, text = refusal(lambda: sns.get_subscription_attributes(SubscriptionArn=subscription))
+    assert (code, text) == ("NotFound", "Subscription does not exist")
+
+
+def test_topics_are_listed_page_by_page(sns: SNSClient) -> None:
+    made = {create_topic(sns) for _ in range(101)}
+    pages = list(sns.get_paginator("list_topics").paginate())
+    assert len(pages) > 1
+    listed = [topic.get("TopicArn") for page in pages for topic in page["Topics"]]
+    assert made <= set(listed)
+    assert len(set(listed)) == len(listed)
+    for topic in made:
+        sns.delete_topic(TopicArn=topic)
+
+
+def test_a_topic_carries_tags(sns: SNSClient) -> None:
+    topic = create_topic(sns)
+    sns.tag_resource(ResourceArn=topic, Tags=[{"Key": "app", "Value": "shop"}, {"Key": "stage", "Value": "dev"}])
+    sns.tag_resource(ResourceArn=topic, Tags=[{"Key": "stage", "Value": "prod"}])
+    sns.untag_resource(ResourceArn=topic, TagKeys=["app"])
+    assert sns.list_tags_for_resource(ResourceArn=topic)["Tags"] == [{"Key": "stage", "Value": "prod"}]
+    too_many: Any = [{"Key": f"t{number}", "Value": ""} for number in range(50)]
+    assert refusal(lambda: sns.tag_resource(ResourceArn=topic, Tags=too_many))[0] == "TagLimitExceeded"
+    assert refusal(lambda: sns.list_tags_for_resource(ResourceArn=f"{topic}x"))[0] == "ResourceNotFound"
+
+
+def test_what_is_not_built_is_refused_by_name(sns: SNSClient) -> None:
+    _, text = refusal(lambda: sns.create_topic(Name=f"{unique('topic')}.fifo", Attributes={"FifoTopic": "true"}))
+    assert text == "Invalid parameter: FIFO topics are not in Treadle's emulator yet"
+    _, text = refusal(lambda: create_topic(sns, DeliveryPolicy="{}"))
+    assert "DeliveryPolicy is not in Treadle's emulator yet" in text
+    _, text = refusal(lambda: sns.add_permission(TopicArn="t", Label="l", AWSAccountId=[ACCOUNT], ActionName=["P"]))
+    assert "AddPermission is not in Treadle's emulator yet" in text

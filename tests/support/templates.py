@@ -1,0 +1,180 @@
+"""CloudFormation templates of tests: their parts, and one with a resource of every type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+Json = dict[str, Any]
+
+LAMBDA_TRUST: Json = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+SOURCE = "def handler(event, context):\n    return 1\n"
+
+
+def ref(name: str) -> Json:
+    return {"Ref": name}
+
+
+def att(name: str, attribute: str = "Arn") -> Json:
+    return {"Fn::GetAtt": [name, attribute]}
+
+
+def sub(text: str) -> Json:
+    return {"Fn::Sub": text}
+
+
+def resource(kind: str, properties: Mapping[str, Any] | None = None, **attributes: Any) -> Json:
+    return {"Type": f"AWS::{kind}", **({} if properties is None else {"Properties": properties}), **attributes}
+
+
+def template(resources: Mapping[str, Any], **sections: Any) -> str:
+    return json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources, **sections})
+
+
+def parameters(**values: str) -> list[Any]:
+    return [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
+
+
+def everything() -> dict[str, Json]:
+    """A resource of every type, each bound to others; logical ids in an order in which they can be made."""
+    role = {"AssumeRolePolicyDocument": LAMBDA_TRUST, "Policies": [inline_policy("logs:PutLogEvents", att("Logs"))]}
+    queue = {
+        "VisibilityTimeout": "60",
+        "RedrivePolicy": {"deadLetterTargetArn": att("DeadLetters"), "maxReceiveCount": 4},
+    }
+    return {
+        "Logs": resource(
+            "Logs::LogGroup", {"LogGroupName": sub("/aws/lambda/${AWS::StackName}"), "RetentionInDays": 7}
+        ),
+        "Table": resource(
+            "DynamoDB::Table", table_properties(TimeToLiveSpecification={"AttributeName": "ttl", "Enabled": True})
+        ),
+        "Bucket": resource("S3::Bucket", {"VersioningConfiguration": {"Status": "Enabled"}}),
+        "DeadLetters": resource("SQS::Queue", {"MessageRetentionPeriod": 1209600}),
+        "Queue": resource("SQS::Queue", queue),
+        "Topic": resource("SNS::Topic", {"DisplayName": "orders"}),
+        "QueuePolicy": resource("SQS::QueuePolicy", {"Queues": [ref("Queue")], "PolicyDocument": queue_policy()}),
+        "TopicPolicy": resource("SNS::TopicPolicy", {"Topics": [ref("Topic")], "PolicyDocument": topic_policy()}),
+        "Subscription": resource(
+            "SNS::Subscription",
+            {"TopicArn": ref("Topic"), "Protocol": "sqs", "Endpoint": att("Queue"), "RawMessageDelivery": True},
+            DependsOn="QueuePolicy",
+        ),
+        "Role": resource("IAM::Role", {**role, "Policies": [*role["Policies"], inline_policy("sqs:*", att("Queue"))]}),
+        "Function": resource(
+            "Lambda::Function", function_properties(Environment={"Variables": {"TABLE": ref("Table")}})
+        ),
+        "Version": resource("Lambda::Version", {"FunctionName": ref("Function")}),
+        "Alias": resource(
+            "Lambda::Alias", {"FunctionName": ref("Function"), "FunctionVersion": "$LATEST", "Name": "live"}
+        ),
+        "Permission": resource(
+            "Lambda::Permission",
+            {"FunctionName": ref("Alias"), "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"},
+        ),
+        "InvokeConfig": resource(
+            "Lambda::EventInvokeConfig",
+            {"FunctionName": ref("Function"), "Qualifier": "live", "MaximumRetryAttempts": 1},
+            DependsOn="Alias",
+        ),
+        "Mapping": resource(
+            "Lambda::EventSourceMapping",
+            {
+                "FunctionName": ref("Alias"),
+                "EventSourceArn": att("Queue"),
+                "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            },
+        ),
+        "Api": resource("ApiGatewayV2::Api", {"Name": sub("${AWS::StackName}-api"), "ProtocolType": "HTTP"}),
+        "Integration": resource(
+            "ApiGatewayV2::Integration",
+            {
+                "ApiId": ref("Api"),
+                "IntegrationType": "AWS_PROXY",
+                "IntegrationUri": ref("Alias"),
+                "PayloadFormatVersion": "2.0",
+            },
+        ),
+        "Route": resource(
+            "ApiGatewayV2::Route",
+            {"ApiId": ref("Api"), "RouteKey": "GET /x", "Target": sub("integrations/${Integration}")},
+        ),
+        "Stage": resource("ApiGatewayV2::Stage", {"ApiId": ref("Api"), "StageName": "$default", "AutoDeploy": True}),
+        "Rule": resource(
+            "Events::Rule",
+            {"ScheduleExpression": "rate(1 day)", "State": "DISABLED", "Targets": [{"Arn": ref("Alias"), "Id": "f"}]},
+        ),
+        "Schedule": resource(
+            "Scheduler::Schedule",
+            {
+                "ScheduleExpression": "rate(1 day)",
+                "State": "DISABLED",
+                "FlexibleTimeWindow": {"Mode": "OFF"},
+                "Target": {"Arn": ref("Alias"), "RoleArn": att("Role")},
+            },
+        ),
+        "Parameter": resource("SSM::Parameter", {"Type": "String", "Value": ref("Topic")}),
+        "Alarm": resource(
+            "CloudWatch::Alarm",
+            {
+                "Namespace": "AWS/Lambda",
+                "MetricName": "Errors",
+                "Dimensions": [{"Name": "FunctionName", "Value": ref("Function")}],
+                "Statistic": "Sum",
+                "Period": 60,
+                "EvaluationPeriods": 1,
+                "Threshold": 1,
+                "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            },
+        ),
+    }
+
+
+def inline_policy(action: str, target: Any) -> Json:
+    statement = {"Effect": "Allow", "Action": action, "Resource": target}
+    name = action.replace(":", "-").replace("*", "all")
+    return {"PolicyName": name, "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+
+
+def queue_policy() -> Json:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": att("Queue"),
+        "Condition": {"ArnEquals": {"aws:SourceArn": ref("Topic")}},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def topic_policy() -> Json:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": ref("Topic"),
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def table_properties(**properties: Any) -> Json:
+    return {
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        **properties,
+    }
+
+
+def function_properties(**properties: Any) -> Json:
+    return {
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Role": att("Role"),
+        "Code": {"ZipFile": SOURCE},
+        **properties,
+    }
