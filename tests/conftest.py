@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from support.dev import Dev
 
-# Machines are shared and noisy: a slow example is no failure. The same examples every time: `make test` is deterministic.
+# Machines are shared and noisy: a slow example is no failure. `make test` tries the same examples every time.
 settings.register_profile(
     "treadle", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import treadle
-from support.sample_apps import messaging_app, names, topic_step, unhurried
+from support.sample_apps import messaging_app, names, topic_step
 from treadle_infra.app.findings import SourceLocation
 from treadle_infra.app.model import App, Emit, HttpTrigger, QueueSettings, Step, Stream, TopicTrigger
 from treadle_infra.artifacts.archive import archive_entry, build_archive
@@ -266,7 +266,6 @@ def test_a_step_whose_triggers_want_different_queues_is_left_out_with_a_finding(
 # The zip itself
 
 
-@unhurried
 @given(st.dictionaries(names.filter(lambda name: "/" not in name), st.binary(max_size=300), max_size=6))
 def test_any_zip_reads_back_as_what_went_in_and_depends_on_nothing_else(files: dict[str, bytes]) -> None:
     entries = {f"folder/{name}": archive_entry(content) for name, content in files.items()}

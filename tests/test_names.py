@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.sample_apps import app_names, names, stage_names, unhurried
+from support.sample_apps import app_names, names, stage_names
 from treadle.names import (
     APP_NAME_LIMIT,
     Names,
@@ -79,14 +79,12 @@ references: st.SearchStrategy[Reference] = st.one_of(
 
 
 @pytest.mark.parametrize("kind", NAMED)
-@unhurried
 @given(name=names)
 def test_every_name_is_legal_on_the_longest_app_and_stage(kind: str, name: str) -> None:
     make, pattern = NAMED[kind]
     assert re.fullmatch(pattern, make(LONGEST, name), re.ASCII)
 
 
-@unhurried
 @given(app=app_names, stage=stage_names)
 def test_the_names_of_what_an_app_has_once_are_legal(app: str, stage: str) -> None:
     scope = Names(app, stage)
@@ -97,21 +95,18 @@ def test_the_names_of_what_an_app_has_once_are_legal(app: str, stage: str) -> No
 
 
 @pytest.mark.parametrize("kind", NAMED)
-@unhurried
 @given(some=st.lists(names, unique=True, min_size=2, max_size=6))
 def test_different_things_have_different_names(kind: str, some: list[str]) -> None:
     make, _ = NAMED[kind]
     assert len({make(LONGEST, name) for name in some}) == len(some)
 
 
-@unhurried
 @given(some=st.lists(names, unique_by=str.lower, min_size=2, max_size=6))
 def test_roles_differ_in_more_than_case_since_iam_does_not_tell_case_apart(some: list[str]) -> None:
     roles = {LONGEST.role(name).lower() for name in some} | {LONGEST.gateway_role().lower()}
     assert len(roles) == len(some) + 1
 
 
-@unhurried
 @given(some=names, other=names)
 def test_a_queue_is_never_named_like_a_dead_letter_queue_nor_the_state_table_like_a_streams(
     some: str, other: str
@@ -120,7 +115,6 @@ def test_a_queue_is_never_named_like_a_dead_letter_queue_nor_the_state_table_lik
     assert LONGEST.stream_table(some) != LONGEST.state_table()
 
 
-@unhurried
 @given(scopes=st.lists(st.tuples(app_names, stage_names), unique=True, min_size=2, max_size=4), name=names)
 def test_two_apps_or_stages_never_share_a_name_or_a_prefix(scopes: list[tuple[str, str]], name: str) -> None:
     everything = [Names(app, stage) for app, stage in scopes]
@@ -130,14 +124,12 @@ def test_two_apps_or_stages_never_share_a_name_or_a_prefix(scopes: list[tuple[st
         assert one.stack() != other.stack()
 
 
-@unhurried
 @given(name=names)
 def test_a_name_that_looks_hashed_is_hashed_too(name: str) -> None:
     once = part(name, 20)
     assert (part(once, 20) != once) == bool(re.search(r"-[0-9a-f]{10}$", once, re.IGNORECASE))
 
 
-@unhurried
 @given(some=st.sets(references, min_size=2, max_size=8))
 def test_different_resources_have_different_logical_ids(some: set[Reference]) -> None:
     logical_ids = [logical_id_of(reference) for reference in some]
@@ -149,7 +141,6 @@ def test_names_joined_differently_are_different() -> None:
     assert logical_id("Route", "GET", "/a b") != logical_id("Route", "GET /a", "b")
 
 
-@unhurried
 @given(some=st.lists(names, unique=True, min_size=2, max_size=6))
 def test_tag_values_are_legal_and_tell_names_apart(some: list[str]) -> None:
     values = [tag_value(name) for name in some]
@@ -167,7 +158,6 @@ def test_a_legal_tag_value_stays_as_it_is(name: str, value: str) -> None:
     assert tag_value(name) == value
 
 
-@unhurried
 @given(st.text(max_size=60))
 def test_any_text_becomes_a_legal_app_name(text: str) -> None:
     assert is_app_name(legal_app_name(text))

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import Phase, given, settings
 
-from support.sample_apps import apps, http_step, messaging_app, operations, stage_names, topic_step, unhurried
+from support.sample_apps import apps, http_step, messaging_app, operations, stage_names, topic_step
 from treadle_infra.app.findings import SourceLocation
 from treadle_infra.app.model import App, Emit, HttpTrigger, Permission, QueueSettings, Step, Stream, TopicTrigger, Usage
 from treadle_infra.artifacts.bundle import BundleOptions
@@ -97,7 +97,6 @@ def test_the_messaging_apps_manifest_is_the_one_in_the_snapshot() -> None:
 # Every template
 
 
-@unhurried
 @given(app=apps(), stage=stage_names)
 def test_every_reference_resolves_and_no_physical_name_is_there_twice(app: App, stage: str) -> None:
     template = template_of(app, stage)
@@ -118,7 +117,6 @@ def test_every_reference_resolves_and_no_physical_name_is_there_twice(app: App, 
     assert len(template.get("Outputs", {})) <= 200
 
 
-@unhurried
 @given(app=apps(), stage=stage_names)
 def test_equal_apps_become_equal_bytes(app: App, stage: str) -> None:
     one, other = assembly_of(app, stage), assembly_of(app, stage)
@@ -168,7 +166,7 @@ def test_cfn_lint_has_nothing_to_say_about_a_small_app_either(app: App) -> None:
     assert lint(template_of(app)) == []
 
 
-@settings(parent=unhurried, max_examples=3, phases=[Phase.generate])
+@settings(max_examples=3, phases=[Phase.generate])
 @given(app=apps(), stage=stage_names)
 def test_cfn_lint_has_nothing_to_say_about_any_app(app: App, stage: str) -> None:
     template = template_of(app, stage)

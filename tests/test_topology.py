@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from support.sample_apps import apps, http_step, messaging_app, operations, stage_names, topic_step, unhurried
+from support.sample_apps import apps, http_step, messaging_app, operations, stage_names, topic_step
 from treadle_infra.app.findings import Finding, SourceLocation, TreadleError
 from treadle_infra.app.model import (
     App,
@@ -90,7 +90,6 @@ def test_a_resource_knows_the_line_that_asked_for_it() -> None:
     assert next(topology.of(Function)).origin.where == SourceLocation("steps/api_step.py", 1)
 
 
-@unhurried
 @given(app=apps(), stage=stage_names)
 def test_equal_apps_become_equal_topologies_and_every_resource_is_there_once(app: App, stage: str) -> None:
     topology = build_topology(app, fresh_placement(app.name, stage))
@@ -252,7 +251,6 @@ def test_permissions_of_the_config_are_appended() -> None:
     )
 
 
-@unhurried
 @given(app=apps())
 def test_sids_are_unique_in_a_role_and_no_action_is_a_wildcard(app: App) -> None:
     for role in build_topology(app, fresh_placement(app.name, "dev")).of(Role):

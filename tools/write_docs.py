@@ -15,7 +15,7 @@ def cli_reference() -> str:
     """The page of all commands and options."""
     command = [sys.executable, "-m", "typer", "treadle_cli.main", "utils", "docs", "--name", "treadle"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": "100", "TERM": "dumb"})
-    return _HEADER + done.stdout.strip() + "\n"
+    return _HEADER + done.stdout.strip().replace("&#x27;", "'") + "\n"
 
 
 def main() -> None:

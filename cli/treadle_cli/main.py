@@ -20,6 +20,7 @@ app = typer.Typer(
     help="Turn a folder of steps into a backend on your own AWS account; run the same topology on your laptop.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("dev")(dev.dev)

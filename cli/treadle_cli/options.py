@@ -9,12 +9,12 @@ import typer
 
 from treadle_infra.app.findings import TreadleError
 
-Folder = Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The project's folder.", show_default="here")]
+Folder = Annotated[Path | None, typer.Argument(metavar="DIR", help="The project's folder.", show_default="here")]
 Project = Annotated[
     Path | None, typer.Option("--project", "-C", metavar="DIR", help="The project's folder.", show_default="here")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of text.")]
-Stage = Annotated[str, typer.Option("--stage", "-s", help="The stage to build for.")]
+Stage = Annotated[str, typer.Option("--stage", "-s", metavar="NAME", help="The stage to build for.")]
 
 
 def project_folder(folder: Path | None, project: Path | None) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -16,18 +17,28 @@ def parse_data(text: str) -> JsonValue:
 
     Raises: a usage error that shows where the JSON breaks.
     """
-    if text == "-":
-        source, content = "standard input", sys.stdin.read()
-    elif text.startswith("@"):
-        source = text[1:]
-        try:
-            content = Path(source).read_text()
-        except OSError as problem:
-            raise typer.BadParameter(f"cannot read {source}: {problem.strerror}", param_hint="--data") from None
-    else:
-        source, content = "--data", text
+    source = "standard input" if text == "-" else text[1:] if text.startswith("@") else "it"
     try:
-        value: JsonValue = json.loads(content)
-    except ValueError as problem:
-        raise typer.BadParameter(f"{source} is not JSON: {problem}", param_hint="--data") from None
+        content = _content(text)
+        value: JsonValue = json.loads(content, parse_constant=_refuse_constant)
+    except OSError as problem:
+        raise _usage_error(f"cannot read {source}: {problem.strerror}") from None
+    except UnicodeDecodeError:
+        raise _usage_error(f"{source} is not UTF-8") from None
+    except (ValueError, RecursionError) as problem:
+        raise _usage_error(f"{source} is not JSON: {problem}") from None
     return value
+
+
+def _content(text: str) -> str:
+    if text == "-":
+        return sys.stdin.buffer.read().decode()
+    return Path(text[1:]).read_text("utf-8") if text.startswith("@") else text
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _usage_error(message: str) -> typer.BadParameter:
+    return typer.BadParameter(message, param_hint="--data")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, assert_never
 
 from treadle_cli import terminal
+from treadle_cli.stacks import readable_frames
 from treadle_local.dev.happenings import (
     Denied,
     Found,
@@ -24,8 +25,10 @@ from treadle_local.dev.happenings import (
     Trouble,
 )
 
-_STEP_WIDTH = 18
+_STEP_WIDTH_LIMIT = 24
 _RESULT_COLOURS = {"ok": "green", "retry": "yellow", "dead-letter": "red", "error": "red"}
+_OUTCOMES = {"retry": "will retry", "dead-letter": "dead-lettered"}
+_ERROR_FIELDS = frozenset({"errorType", "errorMessage", "stack"})
 _LEVEL_COLOURS = {"debug": "bright_black", "info": "blue", "warn": "yellow", "error": "red"}
 
 
@@ -63,11 +66,19 @@ class TextReporter:
 
     def __init__(self, *, colour: bool) -> None:
         self._on = colour
+        self._step_width = 0
+        self._after_blank = False
+        self._last_errors: dict[str, str] = {}
 
     def tell(self, happening: Happening) -> None:
         text = self._text(happening)
-        if text is not None:
-            print(text, flush=True)  # noqa: T201
+        if text is None:
+            return
+        is_block = isinstance(happening, Found | ResourceFailed | Ready)
+        above = "\n" if is_block and not self._after_blank else ""
+        below = "\n" if is_block else ""
+        self._after_blank = is_block
+        print(f"{above}{text}{below}", flush=True)  # noqa: T201
 
     def _text(self, happening: Happening) -> str | None:
         match happening:
@@ -88,7 +99,7 @@ class TextReporter:
             case Logged():
                 return self._logged(happening)
             case Printed():
-                return self._line(happening.step, self._paint("│ ", dim=True) + happening.text)
+                return self._printed(happening)
             case Denied():
                 return self._line(
                     happening.step, f"{self._paint('AccessDenied', 'red', bold=True)} {happening.message}"
@@ -111,33 +122,54 @@ class TextReporter:
     def _handled(self, handled: Handled) -> str | None:
         record = handled.record
         trigger = record.get("trigger", {})
-        result = str(record.get("result", ""))
         if trigger.get("kind") == "api":
-            return self._failure(handled.step, record) if result == "error" else None
-        attempt = trigger.get("attempt", 1)
-        what = trigger.get("topic") or str(trigger.get("kind", ""))
-        outcome = self._paint(_outcome(result, record), _RESULT_COLOURS.get(result), bold=True)
+            return None  # its request has a line of its own
+        result, attempt = str(record.get("result", "")), trigger.get("attempt", 1)
+        outcome = self._paint(_OUTCOMES.get(result, result), _RESULT_COLOURS.get(result), bold=True)
         again = f" (attempt {attempt})" if attempt != 1 else ""
-        line = self._line(
-            handled.step, f"{what}  {outcome}{again}", record.get("durationMs"), _text_or_none(record.get("traceId"))
+        what = trigger.get("topic") or str(trigger.get("kind", ""))
+        trace_id = record.get("traceId")
+        return self._line(
+            handled.step,
+            f"{what}  {outcome}{again}",
+            record.get("durationMs"),
+            None if trace_id is None else str(trace_id),
         )
-        failure = self._failure(handled.step, record)
-        return f"{line}\n{failure}" if failure else line
-
-    def _failure(self, step: str, record: Mapping[str, Any]) -> str | None:
-        error = record.get("error")
-        if not error:
-            return None
-        return self._line(step, self._paint(f"{error.get('type')}: {error.get('message')}", "red"))
 
     def _logged(self, logged: Logged) -> str:
         level = self._paint(logged.level.upper(), _LEVEL_COLOURS[logged.level])
-        fields = "  ".join(f"{self._paint(name, dim=True)}={_short(value)}" for name, value in logged.fields.items())
-        return self._line(logged.step, f"{level} {logged.message}{'  ' if fields else ''}{fields}")
+        stack = logged.fields.get("stack")
+        if logged.level == "error" and isinstance(stack, str):
+            fields = {name: value for name, value in logged.fields.items() if name not in _ERROR_FIELDS}
+            error = f"{logged.fields.get('errorType')}: {logged.fields.get('errorMessage')}"
+            self._last_errors[logged.step] = error
+            head = self._line(logged.step, f"{level} {logged.message}{self._fields(fields)}")
+            return "\n".join([head, *self._below(readable_frames(stack))])
+        return self._line(logged.step, f"{level} {logged.message}{self._fields(logged.fields)}")
+
+    def _printed(self, printed: Printed) -> str | None:
+        report = _lambda_error(printed.text)
+        if report is None:
+            return self._line(printed.step, self._paint("│ ", dim=True) + printed.text)
+        error = f"{report['errorType']}: {report['errorMessage']}"
+        if self._last_errors.get(printed.step) == error:
+            return None  # the adapter has told it, with a better stack
+        stack = "".join(str(frame) for frame in report["stackTrace"] or ())
+        head = self._line(printed.step, self._paint(f"ERROR {error}", "red"))
+        return "\n".join([head, *self._below(readable_frames(stack))])
+
+    def _fields(self, fields: Mapping[str, Any]) -> str:
+        return "".join(f"  {self._paint(name, dim=True)}={_short(value)}" for name, value in fields.items())
+
+    def _below(self, lines: Iterable[str]) -> list[str]:
+        """Lines that belong to the one above, under its text."""
+        margin = " " * (len("HH:MM:SS") + 2 + self._step_width + 2)
+        return [f"{margin}{self._paint('│', dim=True)} {line}" for line in lines]
 
     def _line(self, step: str, text: str, duration_ms: float | None = None, trace_id: str | None = None) -> str:
         now = self._paint(time.strftime("%H:%M:%S"), dim=True)
-        name = self._paint(f"{step:<{_STEP_WIDTH}}", "cyan")
+        self._step_width = max(self._step_width, min(len(step), _STEP_WIDTH_LIMIT))
+        name = self._paint(f"{step:<{self._step_width}}", "cyan")
         took = self._paint(f"  {duration_ms:.0f} ms", dim=True) if duration_ms is not None else ""
         trace = self._paint(f"  {trace_id}", dim=True) if trace_id else ""
         return f"{now}  {name}  {text}{took}{trace}"
@@ -146,8 +178,10 @@ class TextReporter:
 
     def _ready(self, ready: Ready) -> str:
         arrow = self._paint("→", dim=True)
-        lines = ["", self._paint(f"Treadle is ready ({ready.seconds:.1f} s)", "green", bold=True), ""]
-        width = max((len(left) for left, _ in (*ready.routes, *ready.subscriptions)), default=0)
+        lines = [self._paint(f"Treadle is ready ({ready.seconds:.1f} s)", "green", bold=True), ""]
+        pairs = (*ready.routes, *ready.subscriptions)
+        width = max((len(left) for left, _ in pairs), default=0)
+        self._step_width = min(max((len(step) for _, step in pairs), default=0), _STEP_WIDTH_LIMIT)
         if ready.routes:
             lines.append(f"  HTTP    {self._paint(ready.http_url, bold=True)}")
             lines += [
@@ -155,8 +189,10 @@ class TextReporter:
             ]
         if ready.subscriptions:
             lines.append("  Topics")
-            pairs = ready.subscriptions
-            lines += [f"          {topic:<{width}}  {arrow} {self._paint(step, 'cyan')}" for topic, step in pairs]
+            lines += [
+                f"          {topic:<{width}}  {arrow} {self._paint(step, 'cyan')}"
+                for topic, step in ready.subscriptions
+            ]
         if not ready.routes and not ready.subscriptions:
             lines.append("  No step yet: save one under steps/ and it runs. `treadle new NAME` shows how one looks.")
         if ready.clock == "manual":
@@ -167,7 +203,6 @@ class TextReporter:
             f"export AWS_ENDPOINT_URL={ready.aws_url} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local "
             "AWS_DEFAULT_REGION=us-east-1",
             "  Stop    Ctrl-C",
-            "",
         ]
         return "\n".join(lines)
 
@@ -175,12 +210,12 @@ class TextReporter:
         texts = [terminal.finding_text(finding, on=self._on) for finding in found.findings]
         if found.kept_running:
             texts.append(self._paint("The version before this edit keeps running.", bold=True))
-        return "\n" + "\n\n".join(texts) + "\n"
+        return "\n\n".join(texts)
 
     def _resource_failed(self, failed: ResourceFailed) -> str:
         head = f"{self._paint('error[deploy-failed]', 'red', bold=True)}: {failed.resource_type}: {failed.reason}"
         origin = failed.source or failed.logical_id
-        return f"\n{head}\n  {self._paint('-->', 'blue')} {origin}{f' (step {failed.step})' if failed.step else ''}\n"
+        return f"{head}\n  {self._paint('-->', 'blue')} {origin}{f' (step {failed.step})' if failed.step else ''}"
 
     def _reloaded(self, reloaded: Reloaded) -> str:
         parts = [", ".join(reloaded.steps)] if reloaded.steps else []
@@ -193,18 +228,15 @@ class TextReporter:
         return terminal.paint(text, colour, bold=bold, dim=dim, on=self._on)
 
 
-def _outcome(result: str, record: Mapping[str, Any]) -> str:
-    match result:
-        case "retry":
-            return f"will retry in {record.get('retryInSeconds', '?')} s"
-        case "dead-letter":
-            return "dead-lettered"
-        case _:
-            return result
-
-
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else str(value)
+def _lambda_error(text: str) -> Mapping[str, Any] | None:
+    """The line with which Lambda's runtime client logs an error that left the handler; None for any other line."""
+    if not text.startswith("{") or '"stackTrace"' not in text:
+        return None
+    try:
+        value: Any = json.loads(text)
+    except ValueError:
+        return None
+    return value if {"errorType", "errorMessage", "stackTrace"} <= value.keys() else None
 
 
 def _short(value: object) -> str:

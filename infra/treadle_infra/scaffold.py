@@ -18,7 +18,7 @@ _NAMED = frozenset({"README.md", "treadle.toml"})
 def create_project(folder: Path, template: str) -> tuple[str, ...]:
     """Writes a template into a new or empty folder; returns the files written, relative to it.
 
-    Raises TreadleError `no-such-template`, `folder-not-empty`.
+    Raises TreadleError `no-such-template`, `folder-not-empty`, `folder-not-writable`.
     """
     if template not in TEMPLATES:
         raise TreadleError(
@@ -26,6 +26,15 @@ def create_project(folder: Path, template: str) -> tuple[str, ...]:
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TreadleError("folder-not-empty", f"{folder} exists and is not empty", hint="choose another name")
+    try:
+        return _write_template(folder, template)
+    except OSError as problem:
+        raise TreadleError(
+            "folder-not-writable", f"{folder} cannot be written: {problem.strerror}", hint="choose another folder"
+        ) from None
+
+
+def _write_template(folder: Path, template: str) -> tuple[str, ...]:
     name = legal_app_name(folder.resolve().name)
     written: list[str] = []
     with as_file(files("treadle_infra") / "templates" / template) as source:

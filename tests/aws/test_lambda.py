@@ -12,15 +12,7 @@ from typing import Any
 import pytest
 
 from support.aws import ACCOUNT, unique
-from support.lambda_account import (
-    ECHO,
-    FAILING,
-    Account,
-    invoke,
-    make_role,
-    refused,
-    zipped,
-)
+from support.lambda_account import ECHO, FAILING, Account, invoke, make_role, refused, zipped
 
 # functions
 

@@ -11,10 +11,7 @@ from typing import Any
 import pytest
 
 from support.aws import ACCOUNT
-from support.lambda_account import (
-    ECHO,
-    zipped,
-)
+from support.lambda_account import ECHO, zipped
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import ROOT, Region
 from treadle_local.clock import ManualClock

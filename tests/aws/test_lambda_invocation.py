@@ -9,15 +9,7 @@ from typing import Any
 
 from support.aws import ACCOUNT
 from support.dev import wait_until
-from support.lambda_account import (
-    FAILING,
-    Account,
-    invoke,
-    make_queue,
-    make_role,
-    refused,
-    zipped,
-)
+from support.lambda_account import FAILING, Account, invoke, make_queue, make_role, refused, zipped
 
 
 def test_a_function_answers_and_knows_how_it_was_invoked(account: Account) -> None:

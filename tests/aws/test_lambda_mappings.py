@@ -7,12 +7,7 @@ from typing import Any
 import pytest
 
 from support.aws import ACCOUNT
-from support.lambda_account import (
-    Account,
-    make_queue,
-    make_role,
-    refused,
-)
+from support.lambda_account import Account, make_queue, make_role, refused
 
 
 def test_a_mapping_is_made_changed_found_and_deleted(account: Account) -> None:

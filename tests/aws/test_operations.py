@@ -15,7 +15,7 @@ from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treadle_local.aws.errors import AwsError, access_denied
@@ -28,9 +28,7 @@ _DEEPEST = 4
 
 # Method, path, query, headers and body, as a client sends them.
 Sent = tuple[str, str, str, list[tuple[str, str]], bytes]
-_UNLIMITED = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+_MORE_EXAMPLES = settings(max_examples=120)
 
 _models: dict[str, ServiceModel] = {}
 
@@ -175,7 +173,7 @@ def wire_json(value: bytes | datetime) -> Any:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-@_UNLIMITED
+@_MORE_EXAMPLES
 @given(data=st.data())
 def test_a_request_that_botocore_writes_is_read_back_whole(service: str, data: st.DataObject) -> None:
     operation = data.draw(st.sampled_from(operations_of(service)), "operation")
@@ -192,7 +190,7 @@ def test_a_request_that_botocore_writes_is_read_back_whole(service: str, data: s
 
 
 @pytest.mark.parametrize("service", SERVICES)
-@_UNLIMITED
+@_MORE_EXAMPLES
 @given(data=st.data())
 def test_a_rendered_result_is_what_botocore_reads(service: str, data: st.DataObject) -> None:
     operation = data.draw(st.sampled_from(operations_of(service)), "operation")

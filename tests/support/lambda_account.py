@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from support.aws import ACCOUNT, unique
 from support.dev import Dev
+from support.policies import allow, document, trust
 
 ECHO = """
 import os
@@ -49,19 +50,13 @@ def refused(code: str, words: str = "") -> Generator[None]:
     assert (error.get("Code"), words in error.get("Message", "")) == (code, True), error
 
 
-def trust(service: str) -> str:
-    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
 def make_role(emulator: Dev, service: str = "lambda.amazonaws.com", actions: tuple[str, ...] = ()) -> str:
     iam = emulator.client("iam")
     name = unique("role")
-    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(service))["Role"]["Arn"]
+    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust(service)))["Role"]["Arn"]
     if actions:
-        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        iam.put_role_policy(RoleName=name, PolicyName="grants", PolicyDocument=document)
+        granted = json.dumps(document(allow(list(actions))))
+        iam.put_role_policy(RoleName=name, PolicyName="grants", PolicyDocument=granted)
     return arn
 
 

@@ -30,6 +30,23 @@ def document(*statements: Mapping[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
+def topic_may_send(queue: object, topic: object, **more: Any) -> dict[str, Any]:
+    """The statement that lets a topic send to a queue; both are ARNs, or what a template has for them."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        **more,
+    }
+
+
+def trust(service: str) -> dict[str, Any]:
+    """The trust policy of a role that a service may assume."""
+    return document({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
+
+
 def decide(
     statements: Sequence[Mapping[str, Any]],
     action: str = "dynamodb:GetItem",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TypedDict, Unpack, get_args
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from treadle_infra.app.findings import SourceLocation
@@ -22,9 +21,6 @@ from treadle_infra.app.model import (
     Trigger,
     Usage,
 )
-
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""For properties of whole apps: machines are shared and apps are large."""
 
 
 def messaging_app() -> App:

@@ -90,8 +90,12 @@ def inventory(emulator: Dev) -> dict[str, list[str]]:
     """All that exists in any service, by what names it."""
 
     def listed(service: str, operation: str, member: str, key: str | None) -> list[str]:
-        found = getattr(emulator.client(service), operation)().get(member, [])
-        return sorted(each if key is None else each[key] for each in found)
+        client = emulator.client(service)
+        if client.can_paginate(operation):
+            answer = client.get_paginator(operation).paginate().build_full_result()
+        else:
+            answer = getattr(client, operation)()
+        return sorted(each if key is None else each[key] for each in answer.get(member, []))
 
     found = {
         "queues": listed("sqs", "list_queues", "QueueUrls", None),

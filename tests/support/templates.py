@@ -6,12 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from support.policies import allow, document, topic_may_send, trust
+
 Json = dict[str, Any]
 
-LAMBDA_TRUST: Json = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
+LAMBDA_TRUST: Json = trust("lambda.amazonaws.com")
 SOURCE = "def handler(event, context):\n    return 1\n"
 
 
@@ -135,30 +134,17 @@ def everything() -> dict[str, Json]:
 
 
 def inline_policy(action: str, target: Any) -> Json:
-    statement = {"Effect": "Allow", "Action": action, "Resource": target}
     name = action.replace(":", "-").replace("*", "all")
-    return {"PolicyName": name, "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+    return {"PolicyName": name, "PolicyDocument": document(allow(action, target))}
 
 
 def queue_policy() -> Json:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": att("Queue"),
-        "Condition": {"ArnEquals": {"aws:SourceArn": ref("Topic")}},
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return document(topic_may_send(att("Queue"), ref("Topic")))
 
 
 def topic_policy() -> Json:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "sns:Publish",
-        "Resource": ref("Topic"),
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    statement = allow("sns:Publish", Principal={"Service": "events.amazonaws.com"})
+    return document({**statement, "Resource": ref("Topic")})
 
 
 def table_properties(**properties: Any) -> Json:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from support.aws import ACCOUNT, unique
+from support.policies import document, topic_may_send
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -20,14 +21,7 @@ def create_topic(sns: SNSClient, **attributes: str) -> str:
 
 def policy_for(queue_arn: str, topic_arn: str) -> str:
     """The policy that lets a topic send to a queue."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": queue_arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return json.dumps(document(topic_may_send(queue_arn, topic_arn)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,9 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail the check too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Find what is wrong with the steps and with what AWS would be asked for, without sending anything.
+    """Find everything wrong with the project.
+
+    In its steps, and in what AWS would be asked for; nothing is sent.
 
     Exit code 1 when there is an error (with --strict: or a warning).
     """

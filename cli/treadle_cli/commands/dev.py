@@ -25,12 +25,13 @@ def dev(
     folder: Folder = None,
     project: Project = None,
     port: Annotated[
-        int, typer.Option("--port", "-p", min=0, max=65535, help="Where your routes answer; 0 picks one.")
+        int,
+        typer.Option("--port", "-p", metavar="PORT", min=0, max=65535, help="Where your routes answer; 0 picks one."),
     ] = 3000,
     aws_port: Annotated[
-        int, typer.Option("--aws-port", min=0, max=65535, help="Where AWS answers; 0 picks one.")
+        int, typer.Option("--aws-port", metavar="PORT", min=0, max=65535, help="Where AWS answers; 0 picks one.")
     ] = 4566,
-    host: Annotated[str, typer.Option("--host", help="A loopback address.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="A loopback address.")] = "127.0.0.1",
     clock: Annotated[
         ClockKind, typer.Option("--clock", help="`manual`: time moves only when told to.")
     ] = ClockKind.real,
@@ -40,11 +41,14 @@ def dev(
     no_watch: Annotated[bool, typer.Option("--no-watch", help="Do not reload on edits.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run the project on this machine: the template that would go to AWS, in an emulator of AWS.
+    """Run the project on this machine.
+
+    What runs is the template that would go to AWS, in an emulator of AWS.
 
     Prints a line for each request and each message; reloads what you edit; Ctrl-C stops it.
     """
     from treadle_cli.reporting import JsonReporter, TextReporter
+    from treadle_local.dev.happenings import Progress
     from treadle_local.dev.session import DevOptions, run_dev
 
     chosen = project_folder(folder, project)
@@ -58,6 +62,8 @@ def dev(
         watch=not no_watch,
     )
     reporter = JsonReporter() if as_json else TextReporter(colour=terminal.wants_colour())
+    if not as_json:
+        reporter.tell(Progress(f"starting {chosen.name}"))
 
     async def until_stopped() -> int:
         stop = asyncio.Event()
@@ -68,6 +74,8 @@ def dev(
         return await run_dev(options, reporter.tell, stop)
 
     code = _run(until_stopped)
+    if not (as_json or once):
+        terminal.say("\nStopped.")
     if code:
         raise typer.Exit(code)
 

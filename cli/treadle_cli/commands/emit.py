@@ -12,16 +12,21 @@ from treadle_cli.payload import parse_data
 
 
 def emit(
-    topic: Annotated[str, typer.Argument(help="The topic, as the steps name it.")],
-    data: Annotated[str, typer.Option("--data", "-d", help="The message: JSON; @FILE or - to read it.")] = "{}",
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic, as the steps name it.")],
+    data: Annotated[
+        str, typer.Option("--data", "-d", metavar="JSON", help="The message; @FILE or - to read it.")
+    ] = "{}",
     project: Project = None,
     as_json: Json = False,
 ) -> None:
-    """Emit a message as a step would, and print its trace id. `treadle dev` must be running."""
+    """Emit a message in the running emulator.
+
+    It goes the way of a step's emit. Prints its trace id.
+    """
     from treadle_local.running import find_running
 
-    running = find_running(project_folder(None, project))
-    trace_id = running.emit(topic, parse_data(data))
+    value = parse_data(data)
+    trace_id = find_running(project_folder(None, project)).emit(topic, value)
     if as_json:
         terminal.show_json({"topic": topic, "traceId": trace_id})
     else:

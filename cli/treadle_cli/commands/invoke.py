@@ -9,31 +9,34 @@ import typer
 from treadle_cli import terminal
 from treadle_cli.options import Json, Project, project_folder
 from treadle_cli.payload import parse_data
+from treadle_cli.stacks import readable_frames
 
 
 def invoke(
-    step: Annotated[str, typer.Argument(help="The step's name.")],
+    step: Annotated[str, typer.Argument(metavar="STEP", help="The step's name.")],
     data: Annotated[
-        str, typer.Option("--data", "-d", help="JSON: the event's input, or the request's body; @FILE or - to read it.")
+        str,
+        typer.Option("--data", "-d", metavar="JSON", help="The message, or the request's body; @FILE or - to read it."),
     ] = "{}",
     project: Project = None,
     as_json: Json = False,
 ) -> None:
-    """Run a step once, directly, and print what it returns. `treadle dev` must be running.
+    """Run one step once in the running emulator.
 
-    An event step is not retried; an error of the handler is printed and gives exit code 1.
+    Prints what the handler returns, as JSON. An event step is not retried; an error of the handler is printed and gives
+    exit code 1.
     """
     from treadle_local.running import find_running
 
-    running = find_running(project_folder(None, project))
-    outcome = running.invoke(step, parse_data(data))
+    value = parse_data(data)
+    outcome = find_running(project_folder(None, project)).invoke(step, value)
     if outcome.error is not None:
         if as_json:
             terminal.show_json({"error": outcome.error, "traceId": outcome.trace_id})
         else:
             terminal.say(f"{outcome.error.get('errorType', 'Error')}: {outcome.error.get('errorMessage', '')}")
-            for line in outcome.error.get("stackTrace") or ():
-                terminal.say(str(line).rstrip())
+            for line in readable_frames("".join(str(frame) for frame in outcome.error.get("stackTrace") or ())):
+                terminal.say(f"  {line}")
         raise typer.Exit(1)
     if as_json:
         terminal.show_json({"result": outcome.result, "traceId": outcome.trace_id})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +13,15 @@ from treadle_cli.options import Project
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="The new project's folder.")],
-    template: Annotated[str, typer.Option("--template", "-t", help="What to start from.")] = "messaging",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new project's folder.")],
+    template: Annotated[
+        str, typer.Option("--template", "-t", metavar="NAME", help="What to start from.")
+    ] = "messaging",
     project: Project = None,
 ) -> None:
     """Make a new project in a new folder.
 
-    Template `messaging`: an API step that answers a request and emits a message, and an event step that works on it.
+    Its template `messaging` has an API step that answers and emits a message, and an event step that works on it.
     """
     from treadle_infra.scaffold import create_project
 
@@ -27,4 +30,4 @@ def new(
     terminal.say(f"{folder}: {len(written)} files")
     for path in written:
         terminal.say(f"  {path}")
-    terminal.say(f"\nNext:  treadle dev {folder}")
+    terminal.say(f"\nNext:  treadle dev {shlex.quote(str(folder))}")

@@ -18,11 +18,13 @@ def synth(
     stage: Stage = "dev",
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Where to write.", show_default=".treadle/assembly/<stage>"),
+        typer.Option("--out", "-o", metavar="DIR", help="Where to write.", show_default=".treadle/assembly/STAGE"),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write the CloudFormation template, the manifest and the step packages of a project.
+    """Write what would be deployed to AWS.
+
+    A CloudFormation template, a manifest and a zip for each step. Prints the folder they are in.
 
     The same project gives the same bytes, on any machine and from any folder.
     """
@@ -40,7 +42,14 @@ def synth(
     if compilation.assembly is None:
         raise TreadleError("nothing-to-synthesize", f"{chosen} has no step", hint="`treadle new NAME` makes a project")
     target = (out or chosen / ".treadle" / "assembly" / stage).resolve()
-    write_assembly(compilation.assembly, target)
+    try:
+        write_assembly(compilation.assembly, target)
+    except OSError as problem:
+        raise TreadleError(
+            "assembly-not-writable",
+            f"the assembly cannot be written to {target}: {problem.strerror}",
+            hint="choose another folder with --out",
+        ) from None
     template = target / "template.json"
     resources = len(json.loads(template.read_text())["Resources"])
     if as_json:

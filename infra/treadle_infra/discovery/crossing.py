@@ -164,6 +164,7 @@ def _without_subscriber(steps: Sequence[FoundStep], virtual: VirtualTopics) -> I
                     f"Step ({_kind(found.step)}) {found.step.path} emits to {topic}, "
                     "but there is no subscriber defined",
                     where,
+                    "subscribe a step to it; until then its messages go nowhere",
                 )
 
 

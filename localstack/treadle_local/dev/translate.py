@@ -83,6 +83,8 @@ class Translator:
             fields = {name: value for name, value in record.items() if name not in _OWN_FIELDS}
             level = _LEVELS[str(record["level"])]
             self._tell(Logged(step, level, str(record["msg"]), cast("str | None", record.get("traceId")), fields))
+        elif "errorType" in record and "errorMessage" in record:  # the runtime client's own report of an error
+            self._tell(Logged(step, "error", f"{record['errorType']}: {record['errorMessage']}", None, {}))
         else:
             self._tell(Printed(step, line.text))
 

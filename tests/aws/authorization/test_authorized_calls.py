@@ -9,12 +9,7 @@ from typing import Any
 
 from support.aws import ACCOUNT, refusal
 from support.dev import Dev
-from support.policies import (
-    TOPIC,
-    allow,
-    deny,
-    document,
-)
+from support.policies import TOPIC, allow, deny, document
 
 
 def credentials_of(emulator: Dev, role: str, statements: Sequence[Mapping[str, Any]]) -> dict[str, str]:

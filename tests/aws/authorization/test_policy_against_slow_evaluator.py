@@ -8,12 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.policies import (
-    ALLOWED,
-    EXPLICITLY_DENIED,
-    IMPLICITLY_DENIED,
-    document,
-)
+from support.policies import ALLOWED, EXPLICITLY_DENIED, IMPLICITLY_DENIED, document
 from treadle_local.aws.authorization.policy import Decision, PolicySet
 from treadle_local.aws.service import Target
 
@@ -130,7 +125,7 @@ def _statements(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(st.lists(_statements(), max_size=3).map(lambda listed: document(*listed)), max_size=2),
     _action_names,

@@ -7,14 +7,7 @@ from typing import Any
 import pytest
 
 from support.aws import ACCOUNT
-from support.policies import (
-    ALLOWED,
-    IMPLICITLY_DENIED,
-    TOPIC,
-    Values,
-    allow,
-    decide,
-)
+from support.policies import ALLOWED, IMPLICITLY_DENIED, TOPIC, Values, allow, decide
 
 # Conditions: operator, the policy's values, the request's values, whether they meet
 

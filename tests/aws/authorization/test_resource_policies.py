@@ -8,29 +8,13 @@ from typing import Any
 import pytest
 
 from support.aws import ACCOUNT
-from support.policies import (
-    QUEUE,
-    SESSION,
-    TABLE,
-    TOPIC,
-    allow,
-    document,
-)
+from support.policies import QUEUE, SESSION, TABLE, TOPIC, allow, document, topic_may_send, trust
 from treadle_local.aws.authorization.policy import resource_policy_allows
 from treadle_local.aws.errors import AwsError, access_denied
 
 
 def queue_policy(**more: Any) -> dict[str, Any]:
-    return document(
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": QUEUE,
-            "Condition": {"ArnEquals": {"aws:SourceArn": TOPIC}},
-            **more,
-        }
-    )
+    return document(topic_may_send(QUEUE, TOPIC, **more))
 
 
 def admits(
@@ -95,10 +79,11 @@ def test_all_but_some_principals_can_be_denied() -> None:
 
 
 def test_a_trust_policy_has_no_resource() -> None:
-    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     role = f"arn:aws:iam::{ACCOUNT}:role/step"
-    assert admits(document(trust), service="lambda.amazonaws.com", action="sts:AssumeRole", resource=role)
-    assert not admits(document(trust), service="apigateway.amazonaws.com", action="sts:AssumeRole", resource=role)
+    assert admits(trust("lambda.amazonaws.com"), service="lambda.amazonaws.com", action="sts:AssumeRole", resource=role)
+    assert not admits(
+        trust("lambda.amazonaws.com"), service="apigateway.amazonaws.com", action="sts:AssumeRole", resource=role
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from support.aws import unique
 from support.dev import Dev
-from support.stacks import (
-    settled,
-    statuses,
-)
+from support.stacks import settled, statuses
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
@@ -26,7 +23,7 @@ def cloudformation(emulator: Dev) -> CloudFormationClient:
 @pytest.fixture
 def stack(cloudformation: CloudFormationClient) -> Iterator[str]:
     """A stack name of the test's own; what stands under it is deleted at the end."""
-    name = f"test-{uuid.uuid4().hex[:10]}"
+    name = unique("test")
     yield name
     for found in statuses(cloudformation, name):
         if found != "DELETE_COMPLETE":

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.templates import (
-    Json,
-)
+from support.templates import Json
 from treadle_local.cloudformation.providers.registry import PROVIDERS
 
 

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, cast
 
 import pytest
 from botocore.exceptions import WaiterError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.aws import ACCOUNT, refusal
+from support.aws import ACCOUNT, refusal, unique
 from support.dev import Dev
-from support.stacks import (
-    create,
-    delete,
-    history,
-    id_of,
-    inventory,
-    outputs,
-    physical_ids,
-    reasons,
-    update,
-)
-from support.templates import (
-    LAMBDA_TRUST,
-    att,
-    everything,
-    ref,
-    resource,
-    sub,
-    table_properties,
-    template,
-)
+from support.stacks import create, delete, history, id_of, inventory, outputs, physical_ids, reasons, update
+from support.templates import LAMBDA_TRUST, att, everything, ref, resource, sub, table_properties, template
 from treadle_local.cloudformation.providers.registry import PROVIDERS
 
 if TYPE_CHECKING:
@@ -144,12 +124,12 @@ def test_a_template_whose_last_resource_fails_leaves_nothing(
     assert "is in ROLLBACK_COMPLETE state and can not be updated" in message
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12)
 @given(position=st.integers(0, len(everything()) - 1), by_service=st.booleans())
 def test_wherever_it_fails_nothing_is_left(emulator: Dev, position: int, by_service: bool) -> None:
     """One resource at any place has a property that CloudFormation, or the service itself, refuses."""
     cloudformation = cast("CloudFormationClient", emulator.client("cloudformation"))
-    name = f"failing-{uuid.uuid4().hex[:10]}"
+    name = unique("failing")
     before = inventory(emulator)
     resources = everything()
     victim = list(resources)[position]

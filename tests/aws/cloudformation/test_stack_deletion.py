@@ -6,23 +6,8 @@ from typing import TYPE_CHECKING
 
 from support.aws import ACCOUNT, refusal
 from support.dev import Dev
-from support.stacks import (
-    create,
-    delete,
-    history,
-    id_of,
-    inventory,
-    physical_ids,
-    settled,
-    statuses,
-    update,
-)
-from support.templates import (
-    everything,
-    ref,
-    resource,
-    template,
-)
+from support.stacks import create, delete, history, id_of, inventory, physical_ids, settled, statuses, update
+from support.templates import everything, ref, resource, template
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient

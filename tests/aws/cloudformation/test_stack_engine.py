@@ -6,15 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support.aws import ACCOUNT
-from support.templates import (
-    Json,
-    resource,
-    template,
-)
+from support.templates import Json, resource, template
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import ROOT, Region
 from treadle_local.clock import ManualClock
@@ -174,7 +170,6 @@ def test_an_update_that_cannot_be_undone_waits_and_can_be_continued() -> None:
     asyncio.run(run())
 
 
-@settings(deadline=None)
 @given(
     first=st.dictionaries(LOGICAL, VARIANT, min_size=1),
     then=st.dictionaries(LOGICAL, VARIANT, min_size=1),

@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from support.aws import refusal
-from support.stacks import (
-    create,
-    history,
-)
-from support.templates import (
-    resource,
-    template,
-)
+from support.stacks import create, history
+from support.templates import resource, template
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient

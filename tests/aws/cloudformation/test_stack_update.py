@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.aws import refusal
 from support.dev import Dev
-from support.stacks import (
-    create,
-    history,
-    inventory,
-    outputs,
-    physical_ids,
-    reasons,
-    settled,
-    statuses,
-    update,
-)
+from support.stacks import create, history, inventory, outputs, physical_ids, reasons, settled, statuses, update
 from support.templates import (
     LAMBDA_TRUST,
     SOURCE,

@@ -9,24 +9,8 @@ import pytest
 
 from support.aws import ACCOUNT, refusal
 from support.dev import Dev
-from support.stacks import (
-    create,
-    outputs,
-    physical_ids,
-    reasons,
-    settled,
-    statuses,
-)
-from support.templates import (
-    LAMBDA_TRUST,
-    Json,
-    att,
-    parameters,
-    ref,
-    resource,
-    sub,
-    template,
-)
+from support.stacks import create, outputs, physical_ids, reasons, settled, statuses
+from support.templates import LAMBDA_TRUST, Json, att, parameters, ref, resource, sub, template
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient

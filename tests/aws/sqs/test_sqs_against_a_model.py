@@ -143,4 +143,4 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestNothingIsLostAndNothingComesTwice = QueueMachine.TestCase
-TestNothingIsLostAndNothingComesTwice.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestNothingIsLostAndNothingComesTwice.settings = settings(max_examples=100, stateful_step_count=50)

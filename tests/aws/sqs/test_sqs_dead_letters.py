@@ -9,16 +9,7 @@ import pytest
 
 from support.aws import ACCOUNT, refusal, unique
 from support.dev import Dev
-from support.queues import (
-    arn_of,
-    bodies,
-    counts,
-    create_queue,
-    in_background,
-    join_while,
-    receive,
-    system_attributes,
-)
+from support.queues import arn_of, bodies, counts, create_queue, in_background, join_while, receive, system_attributes
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

@@ -8,12 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from support.aws import refusal
-from support.queues import (
-    counts,
-    create_queue,
-    receipt,
-    receive,
-)
+from support.queues import counts, create_queue, receipt, receive
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

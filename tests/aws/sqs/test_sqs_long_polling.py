@@ -6,13 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from support.dev import DEADLINE_SECONDS, Dev
-from support.queues import (
-    bodies,
-    create_queue,
-    in_background,
-    join_while,
-    receive,
-)
+from support.queues import bodies, create_queue, in_background, join_while, receive
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

@@ -8,14 +8,7 @@ import pytest
 
 from support.aws import refusal
 from support.dev import Dev
-from support.queues import (
-    bodies,
-    counts,
-    create_queue,
-    receipt,
-    receive,
-    system_attributes,
-)
+from support.queues import bodies, counts, create_queue, receipt, receive, system_attributes
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

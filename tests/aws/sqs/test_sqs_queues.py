@@ -8,11 +8,7 @@ import pytest
 
 from support.aws import ACCOUNT, refusal, unique
 from support.dev import Dev
-from support.queues import (
-    arn_of,
-    counts,
-    create_queue,
-)
+from support.queues import arn_of, counts, create_queue
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
