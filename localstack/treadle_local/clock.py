@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+_LONGEST_ADVANCE_SECONDS = 100 * 366 * 86_400
+
 
 class Clock(Protocol):
     """Seconds since the epoch, and callbacks at a moment of that time. Used on the event loop's thread only."""
@@ -99,8 +101,8 @@ class ManualClock:
         Each callback sees `now()` at its own moment, so that a timer set by a callback and due within the
         same advance fires too.
         """
-        if seconds < 0:
-            raise ValueError("the clock cannot go back")
+        if not 0 <= seconds <= _LONGEST_ADVANCE_SECONDS:
+            raise ValueError("the clock goes forward, by a century at most")
         end = self._now + seconds
         while self._timers and self._timers[0][0] <= end:
             when, _, timer = heapq.heappop(self._timers)

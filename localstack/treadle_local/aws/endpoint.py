@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import re
 from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qs, unquote
 
 from treadle_local.aws.authorization import actions
 from treadle_local.aws.errors import AwsError
@@ -16,9 +18,13 @@ from treadle_local.aws.services import Services
 from treadle_local.http.messages import Request, Response
 
 _CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d+/([^/]+)/([^/]+)/aws4_request")
+_PRESIGNED = re.compile(r"(?:^|&)(?:X-Amz-)?Signature=")
 _LOOPBACK_HOST = re.compile(
     r"(?:127(?:\.\d+){3}|\[::1\]|(?:[\w.-]+\.)?localhost|(?:[\w.-]+\.)?localhost\.localstack\.cloud)(?::\d+)?"
 )
+
+_CANCELLABLE = frozenset({("sqs", "ReceiveMessage")})
+"""What ends with its caller, so that no message goes to nobody; all else is done to its end, as on AWS."""
 
 Internal = Callable[[Request], Response | Awaitable[Response] | None]
 
@@ -39,6 +45,10 @@ class Endpoint:
         if not _LOOPBACK_HOST.fullmatch(request.header("host", "localhost")):
             # A page on the web can make a browser send requests here under a name that it has pointed at 127.0.0.1.
             return _plain(403, "this endpoint answers to loopback host names only")
+        origin = request.header("origin")
+        if origin and not _LOOPBACK_HOST.fullmatch(origin.partition("://")[2]):
+            # or send them outright: a form needs nobody's leave
+            return _plain(403, "this endpoint answers to pages from loopback host names only")
         if request.path.startswith("/_"):
             answer = self._internal(request)
             if answer is not None:
@@ -47,17 +57,22 @@ class Endpoint:
         if signature is None:
             return self._unsigned(request)
         access_key, _, service = signature.groups()
-        return self._signed(request, access_key, service)
+        return self._signed(request, access_key, service, request.header("x-amz-security-token"))
 
     def _unsigned(self, request: Request) -> Response | Awaitable[Response]:
-        if "X-Amz-Signature=" in request.query or "Signature=" in request.query:  # a presigned S3 address
-            return self._services.moto.forward(request)
+        presigner = _presigner(request.query)
+        if presigner is not None:
+            access_key, token = presigner
+            # moto picks the service by this header; without it a body or a target header would
+            scope = f"{access_key}/20260101/{self._region.name}/s3/aws4_request"
+            request.headers.append(("authorization", f"AWS4-HMAC-SHA256 Credential={scope}, Signature=0"))
+            return self._signed(request, access_key, "s3", token)
         body = b'{"__type":"MissingAuthenticationTokenException","message":"Missing Authentication Token"}'
         return Response(
             403, body, (("content-type", "application/json"), ("x-amzn-errortype", "MissingAuthenticationToken"))
         )
 
-    def _signed(self, request: Request, access_key: str, service: str) -> Response | Awaitable[Response]:
+    def _signed(self, request: Request, access_key: str, service: str, token: str) -> Response | Awaitable[Response]:
         try:
             operation = find_operation(
                 service, request.method, request.path, request.query, request.headers, request.body
@@ -65,7 +80,7 @@ class Endpoint:
         except AwsError as refusal:
             return _rendered(render_error(service, "", refusal))
         try:
-            caller = self._identity.caller(access_key, request.header("x-amz-security-token"))
+            caller = self._identity.caller(access_key, token)
             own = self._services.find(operation.service, operation.name)
             if own is None:
                 return self._forward(request, operation, caller)
@@ -78,6 +93,8 @@ class Endpoint:
         return _rendered(render(operation.service, operation.name, result, operation.protocol))
 
     async def _finish(self, result: Awaitable[Result], operation: Operation) -> Response:
+        if (operation.service, operation.name) not in _CANCELLABLE:
+            result = asyncio.shield(asyncio.ensure_future(result))
         try:
             return _rendered(render(operation.service, operation.name, await result, operation.protocol))
         except AwsError as refusal:
@@ -88,8 +105,14 @@ class Endpoint:
         try:
             if caller.role is not None:
                 self._identity.authorize(caller, actions.targets(self._region, service, name, operation.params))
+            if unquote(request.path).startswith("/moto-api"):  # moto would take it for its own, and may reset itself
+                raise AwsError("InvalidRequest", "a bucket of this name is not possible in Treadle's emulator")
         except AwsError as refusal:
             return _rendered(render_error(service, name, refusal, operation.protocol))
+        return await asyncio.shield(self._forwarded(request, operation))
+
+    async def _forwarded(self, request: Request, operation: Operation) -> Response:
+        service, name = operation.service, operation.name
         await self._services.before(service, name)
         response = await self._services.moto.forward(request)
         if response.status < 300:
@@ -98,6 +121,18 @@ class Endpoint:
             if service == "dynamodb":
                 response.body = self._services.patch_description(name, response.body)
         return response
+
+
+def _presigner(query: str) -> tuple[str, str] | None:
+    """The access key and session token of a presigned S3 address (signature version 4 or 2); None where it is none."""
+    if not _PRESIGNED.search(query):
+        return None
+    fields = parse_qs(query)
+    token = fields.get("X-Amz-Security-Token", fields.get("x-amz-security-token", [""]))[0]
+    if "X-Amz-Credential" in fields:
+        access_key, *scope = fields["X-Amz-Credential"][0].split("/")
+        return (access_key, token) if scope[-2:] == ["s3", "aws4_request"] else None
+    return (fields["AWSAccessKeyId"][0], token) if "AWSAccessKeyId" in fields else None
 
 
 def _rendered(wire: Wire) -> Response:

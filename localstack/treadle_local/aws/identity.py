@@ -66,7 +66,7 @@ class Identity:
         session = self._sessions.get(access_key)
         if session is None:
             return ROOT
-        if not secrets.compare_digest(session.token, token):
+        if not secrets.compare_digest(session.token.encode(), token.encode()):
             raise AwsError("InvalidClientTokenId", "The security token included in the request is invalid.", status=403)
         if session.expires_at is not None and session.expires_at <= self._now():
             raise AwsError("ExpiredToken", "The security token included in the request is expired", status=403)

@@ -2,9 +2,9 @@
 
 moto holds what AWS would hold of IAM, S3, API Gateway, DynamoDB tables, CloudWatch Logs and the rest. It is no server
 but a mock and loses writes when threads meet in it: every contact happens on one worker thread, under one lock. Two
-ways in: `forward` hands on a client's HTTP request, `call` is the same for the emulator's own use (an operation by AWS's
-names). Internals leaned on: the WSGI dispatcher of server mode, `get_service_model`, and the objects of the IAM and
-CloudWatch Logs backends.
+ways in: `forward` hands on a client's HTTP request, `call` is the same for the emulator's own use (an operation by
+AWS's names). Internals leaned on: the WSGI dispatcher of server mode, `get_service_model`, and the objects of the IAM
+and CloudWatch Logs backends.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
-from treadle_infra.app.findings import has_errors
+from treadle_infra.app.findings import TreadleError, has_errors
 from treadle_infra.compile import Compilation, compile_project
 from treadle_infra.interpreters import find_interpreter
 from treadle_infra.options import usual_options
@@ -22,11 +22,11 @@ from treadle_infra.synth.assembly import Assembly, write_assembly
 from treadle_local.aws.moto_bridge import Moto
 from treadle_local.aws.service import Region
 from treadle_local.clock import Clock, ManualClock, RealClock
-from treadle_local.dev.happenings import Found, Progress, Ready, Reloaded, Tell
+from treadle_local.dev.happenings import Found, Progress, Ready, Reloaded, Tell, Trouble
 from treadle_local.dev.replay import NOTHING, Replayable, load, replay
 from treadle_local.dev.sample import sample_curl
 from treadle_local.dev.translate import Translator
-from treadle_local.dev.watch import changes
+from treadle_local.dev.watch import Edits
 from treadle_local.emulator import Emulator
 from treadle_local.functions.runtime_client import runtime_folder
 from treadle_local.gateway import event

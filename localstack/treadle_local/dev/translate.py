@@ -79,10 +79,11 @@ class Translator:
             self._tell(Handled(step, record))
         elif record.get("type") == "platform.report":
             return
-        elif "msg" in record and record.get("level") in _LEVELS:
+        elif "msg" in record and isinstance(record.get("level"), str) and record["level"] in _LEVELS:
             fields = {name: value for name, value in record.items() if name not in _OWN_FIELDS}
             level = _LEVELS[str(record["level"])]
-            self._tell(Logged(step, level, str(record["msg"]), cast("str | None", record.get("traceId")), fields))
+            trace_id = record.get("traceId")
+            self._tell(Logged(step, level, str(record["msg"]), None if trace_id is None else str(trace_id), fields))
         elif "errorType" in record and "errorMessage" in record:  # the runtime client's own report of an error
             self._tell(Logged(step, "error", f"{record['errorType']}: {record['errorMessage']}", None, {}))
         else:

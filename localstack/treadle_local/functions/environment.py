@@ -10,6 +10,7 @@ import secrets
 import signal
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ from treadle_local.http.messages import Response
 
 INIT_TIMEOUT_SECONDS = 10.0
 """Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib"""
+
+RESPONSE_LIMIT_BYTES = 6_291_556
+"""Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (6 MB for a synchronous response)"""
+_REMEMBERED_LINES = 4096
 
 Status = Literal["success", "error", "timeout"]
 
@@ -49,7 +54,7 @@ class Work:
 class Done:
     """What came of it. `payload` is the handler's result, or AWS's error document when `status` is not success.
 
-    `output` holds the lines that the process wrote meanwhile.
+    `output` holds the last lines that the process wrote meanwhile.
     """
 
     status: Status
@@ -79,7 +84,8 @@ class Environment:
         self._process: asyncio.subprocess.Process | None = None
         self._output = -1
         self._partial = b""
-        self._lines: list[str] = []
+        self._lines: deque[str] = deque(maxlen=_REMEMBERED_LINES)
+        self._ending = ""
         self._started = 0.0
         self._init_ms: float | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -87,9 +93,25 @@ class Environment:
     # life
 
     async def start(self, launch: Launch) -> None:
-        """Starts the process; returns when it asks for its first event, fails or takes too long (then it is `dead`)."""
+        """Starts the process; returns when it asks for its first event, fails or takes too long (then it is `dead`).
+
+        Cancelled or failing, it leaves no process.
+        """
         self._api.attach(self.token, self)
         self._started = time.perf_counter()
+        try:
+            await self._spawn(launch)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self._ready), INIT_TIMEOUT_SECONDS)
+        except BaseException:
+            await self.stop()
+            raise
+        if not self._ready.done():
+            self._init_error = _error("Sandbox.Timedout", f"Init timed out after {INIT_TIMEOUT_SECONDS:.2f} seconds")
+            await self.stop()
+        self._init_ms = (time.perf_counter() - self._started) * 1000
+
+    async def _spawn(self, launch: Launch) -> None:
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         self._output = reading
@@ -108,12 +130,6 @@ class Environment:
             os.close(writing)
         self._loop.add_reader(reading, self._drain)
         self._watcher = self._loop.create_task(self._watch(self._process))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._ready), INIT_TIMEOUT_SECONDS)
-        if not self._ready.done():
-            self._init_error = _error("Sandbox.Timedout", f"Init timed out after {INIT_TIMEOUT_SECONDS:.2f} seconds")
-            await self.stop()
-        self._init_ms = (time.perf_counter() - self._started) * 1000
 
     async def stop(self) -> None:
         """Kills the process and all that it has started; returns when it is gone."""
@@ -126,23 +142,25 @@ class Environment:
             await process.wait()
         if self._watcher is not None:
             await asyncio.wait([self._watcher])
+        elif self._output >= 0:  # it never started
+            os.close(self._output)
+            self._output = -1
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
         self.dead = True
+        self._ending = _ending(code)
+        self._api.detach(self.token)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # what it started dies with it, as on Lambda
         self._drain()
         self._loop.remove_reader(self._output)
         os.close(self._output)
         self._output = -1
-        how = f"signal: {signal.Signals(-code).name.removeprefix('SIG').lower()}" if code < 0 else f"exit status {code}"
-        ended = _error("Runtime.ExitError", f"RequestId: {self._request_id} Error: Runtime exited with error: {how}")
         if not self._ready.done():
-            self._init_error = self._init_error or ended
             self._ready.set_result(None)
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(("error", self._init_error or ended))
+            self._answer.set_result(("error", self._init_error or self._exit_error()))
         if self._asked is not None and not self._asked.done():
             self._asked.cancel()
 
@@ -152,16 +170,20 @@ class Environment:
         """Runs one event to its end. A timeout kills the process: the next event gets a new environment."""
         init_ms, self._init_ms = self._init_ms, None
         started = time.perf_counter()
-        if self._init_error is not None:
-            self.dead = True
-            return Done("error", self._init_error, 0.0, init_ms, self._peak_memory_mb())
         self._request_id = work.request_id
-        self._lines = []
+        if self._init_error is not None or self.dead:  # it may have ended of itself since its last event
+            self.dead = True
+            error = self._init_error or self._exit_error()
+            return Done("error", error, 0.0, init_ms, self._peak_memory_mb(), tuple(self._lines))
+        self._lines.clear()
         self._answer = self._loop.create_future()
         timer = self._loop.call_later(work.timeout_seconds, self._time_out, work)
         try:
             self._deliver(work)
             status, payload = await self._answer
+        except asyncio.CancelledError:
+            self.dead = True  # half-way through an event: nobody may have it again
+            raise
         finally:
             timer.cancel()
         self._drain()
@@ -196,7 +218,11 @@ class Environment:
         return await self._asked
 
     def responded(self, request_id: str, body: bytes) -> None:
-        self._settle(request_id, "success", body)
+        if len(body) > RESPONSE_LIMIT_BYTES:
+            limit = f"exceeded maximum allowed payload size ({RESPONSE_LIMIT_BYTES} bytes)."
+            self._settle(request_id, "error", _error("Function.ResponseSizeTooLarge", f"Response payload size {limit}"))
+        else:
+            self._settle(request_id, "success", body)
 
     def failed(self, request_id: str, body: bytes) -> None:
         self._settle(request_id, "error", body)
@@ -205,6 +231,9 @@ class Environment:
         self._init_error = body
         if not self._ready.done():
             self._ready.set_result(None)
+
+    def _exit_error(self) -> bytes:
+        return _error("Runtime.ExitError", f"RequestId: {self._request_id} Error: {self._ending}")
 
     def _settle(self, request_id: str, status: Status, body: bytes) -> None:
         if request_id == self._request_id and self._answer is not None and not self._answer.done():
@@ -258,6 +287,14 @@ def _event_response(work: Work) -> Response:
     if work.client_context:
         headers.append(("Lambda-Runtime-Client-Context", work.client_context))
     return Response(200, work.payload, headers)
+
+
+def _ending(code: int) -> str:
+    """How a process ended, in Lambda's words."""
+    if code == 0:
+        return "Runtime exited without providing a reason"
+    how = f"signal: {signal.Signals(-code).name.removeprefix('SIG').lower()}" if code < 0 else f"exit status {code}"
+    return f"Runtime exited with error: {how}"
 
 
 def _error(kind: str, message: str) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 _KEEP_PER_STREAM = 10_000
+_KEEP_STREAMS = 500
 
 
 class LogStore(Protocol):
@@ -31,8 +32,13 @@ class LogBuffer:
         self._pending: dict[tuple[str, str], deque[tuple[int, str]]] = {}
 
     def append(self, group: str, stream: str, time_ms: int, text: str) -> None:
-        """Remembers a line; of a stream that nobody has read for long, the last 10,000 unread lines are kept."""
-        self._pending.setdefault((group, stream), deque(maxlen=_KEEP_PER_STREAM)).append((time_ms, text))
+        """Remembers a line. Where nobody reads for long, the last 10,000 lines of the last 500 streams are kept."""
+        lines = self._pending.get((group, stream))
+        if lines is None:
+            if len(self._pending) >= _KEEP_STREAMS:
+                del self._pending[next(iter(self._pending))]
+            lines = self._pending[group, stream] = deque(maxlen=_KEEP_PER_STREAM)
+        lines.append((time_ms, text))
 
     async def flush(self) -> None:
         """Hands all remembered lines to CloudWatch Logs."""

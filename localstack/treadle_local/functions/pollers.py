@@ -64,29 +64,46 @@ class Pollers:
         self._queue = queue
         self._on_batch = on_batch
         self._pollers: dict[str, _Poller] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     def refresh(self) -> None:
         """Starts, replaces and ends pollers so that each enabled mapping has one with its present settings."""
         wanted = {mapping.uuid: mapping for mapping in self._functions.mappings() if mapping.enabled}
         for identifier, poller in tuple(self._pollers.items()):
             if wanted.get(identifier) != poller.mapping:
-                poller.stop()
+                self._end(poller)
                 del self._pollers[identifier]
         for identifier, mapping in wanted.items():
-            queue = self._queue(mapping.source_arn)
-            if identifier not in self._pollers and queue is not None:
-                self._pollers[identifier] = _Poller(self, mapping, queue)
+            if identifier not in self._pollers and self.queue(mapping) is not None:
+                self._pollers[identifier] = _Poller(self, mapping)
 
     def polled(self) -> frozenset[str]:
         """The ARNs of the queues that are being polled now."""
         return frozenset(poller.mapping.source_arn for poller in self._pollers.values() if poller.is_running())
 
+    def queue(self, mapping: EventSourceMapping) -> Queue | None:
+        """The queue that a mapping names, as it is now; None where it was deleted."""
+        return self._queue(mapping.source_arn)
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    async def pause(self) -> None:
+        """Returns when what was refused may be tried again."""
+        await self._clock.sleep(_PAUSE_AFTER_REFUSAL_SECONDS)
+
+    def _end(self, poller: _Poller) -> None:
+        ending = asyncio.get_running_loop().create_task(poller.finish())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
     async def close(self) -> None:
+        """Ends all; batches under way are given up: their messages come again."""
         pollers, self._pollers = list(self._pollers.values()), {}
-        for poller in pollers:
-            poller.stop()
-        for poller in pollers:
-            await poller.ended()
+        ending = tuple(self._ending)
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*(poller.give_up() for poller in pollers), *ending, return_exceptions=True)
 
     # one batch
 
@@ -99,7 +116,7 @@ class Pollers:
                 targets = [Target(action, mapping.source_arn) for action in _QUEUE_ACTIONS]
                 self._identity.authorize(caller, targets)
             except AwsError:  # refused, or the function is gone: its mapping outlives it, as on AWS
-                await self._clock.sleep(_PAUSE_AFTER_REFUSAL_SECONDS)
+                await self.pause()
             else:
                 return
 
@@ -122,45 +139,82 @@ class Pollers:
 
 
 class _Poller:
-    """The loop of one mapping."""
+    """The loop of one mapping. A queue that is deleted and made again under its name is polled again."""
 
-    def __init__(self, pollers: Pollers, mapping: EventSourceMapping, queue: Queue) -> None:
+    def __init__(self, pollers: Pollers, mapping: EventSourceMapping) -> None:
         self.mapping = mapping
         self._pollers = pollers
-        self._queue = queue
         self._slots = asyncio.Semaphore(mapping.maximum_concurrency or CONCURRENT_BATCHES)
         self._batches: set[asyncio.Task[None]] = set()
         self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task.add_done_callback(self._ended)
 
     def is_running(self) -> bool:
         return not self._task.done()
 
-    def stop(self) -> None:
+    async def finish(self) -> None:
+        """Polls no more; returns when the batches under way are done. Cancelled, it gives them up."""
         self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            while self._batches:
+                await asyncio.wait(self._batches)
+        except asyncio.CancelledError:
+            await self.give_up()
+            raise
 
-    async def ended(self) -> None:
-        """Returns when the loop is over; batches under way are given up: their messages come again."""
-        for batch in tuple(self._batches):
-            batch.cancel()
+    async def give_up(self) -> None:
+        """Polls no more and leaves the batches under way; their messages come again."""
+        for task in (self._task, *self._batches):
+            task.cancel()
         await asyncio.gather(self._task, *self._batches, return_exceptions=True)
 
     async def _run(self) -> None:
-        while not self._queue.closed:
+        while True:
             await self._pollers.wait_for_permission(self.mapping)
-            await self._slots.acquire()
-            try:
-                messages = await self._queue.receive(self.mapping.batch_size, _LONG_POLL_SECONDS, None)
-            except AwsError:
-                return  # the queue was deleted while we waited
-            except asyncio.CancelledError:
-                self._slots.release()
-                raise
-            if not messages:
-                self._slots.release()
+            queue = self._pollers.queue(self.mapping)
+            if queue is None:
+                await self._pollers.pause()
                 continue
-            batch = asyncio.get_running_loop().create_task(self._pollers.work(self.mapping, self._queue, messages))
-            self._batches.add(batch)
-            batch.add_done_callback(self._done)
+            await self._slots.acquire()
+            messages: Sequence[ReceivedMessage] = ()
+            try:
+                messages = await self._receive(queue)
+            except AwsError:  # the queue was deleted while we waited
+                continue
+            finally:
+                if not messages:
+                    self._slots.release()
+            if messages:
+                self._work(queue, messages)
+
+    async def _receive(self, queue: Queue) -> Sequence[ReceivedMessage]:
+        """A batch: what is there, or what comes within the mapping's window after the first message.
+
+        Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html (batching window)
+        """
+        messages = await queue.receive(self.mapping.batch_size, _LONG_POLL_SECONDS, None)
+        end = self._pollers.now() + self.mapping.window_seconds
+        while messages and len(messages) < self.mapping.batch_size and (left := end - self._pollers.now()) > 0:
+            try:
+                messages += await queue.receive(self.mapping.batch_size - len(messages), left, None)
+            except asyncio.CancelledError:
+                self._work(queue, messages)
+                raise
+            except AwsError:
+                break
+        return messages
+
+    def _work(self, queue: Queue, messages: Sequence[ReceivedMessage]) -> None:
+        batch = asyncio.get_running_loop().create_task(self._pollers.work(self.mapping, queue, messages))
+        self._batches.add(batch)
+        batch.add_done_callback(self._done)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "a queue is polled no more", "exception": task.exception(), "task": task}
+            )
 
     def _done(self, batch: asyncio.Task[None]) -> None:
         self._batches.discard(batch)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -10,6 +12,8 @@ from treadle_local.functions.environment import Environment
 
 PATIENCE_SECONDS = 0.05
 """How long an event waits for a busy environment before another one is started: about what starting one takes."""
+IDLE_SECONDS = 60.0
+"""How long an environment beyond the eager ones may have nothing to do before it is ended."""
 
 
 class Pool:
@@ -19,80 +23,116 @@ class Pool:
         self._start = start
         self._eager = eager
         self._limit = limit
-        self._idle: list[Environment] = []
+        self._idle: deque[tuple[float, Environment]] = deque()
         self._busy: set[Environment] = set()
-        self._starting = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._waiting: deque[asyncio.Future[Environment]] = deque()
         self._stopping: set[asyncio.Task[None]] = set()
-        self.retired = False
+        self._retired = False
 
     async def acquire(self) -> Environment:
-        """An environment that works for nobody else until `release`."""
-        patient = True
-        while True:
-            while self._idle:
-                environment = self._idle.pop()
-                if not environment.dead:
-                    self._busy.add(environment)
-                    return environment
-            living = len(self._busy) + self._starting
-            if living < self._eager or (not patient and living < self._limit):
-                return await self._grow()
-            patient = await self._wait(PATIENCE_SECONDS if patient and living < self._limit else None)
-
-    async def _grow(self) -> Environment:
-        self._starting += 1
-        try:
-            environment = await self._start()
-        finally:
-            self._starting -= 1
-        self._busy.add(environment)
-        return environment
-
-    async def _wait(self, seconds: float | None) -> bool:
-        """True when woken by a release, False when patience ran out."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """An environment that works for nobody else until `release`. Raises what kept one from being started."""
+        while self._idle:
+            _, environment = self._idle.pop()
+            if not environment.dead:
+                self._busy.add(environment)
+                return environment
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[Environment] = loop.create_future()
         self._waiting.append(turn)
+        timer = None
+        if self._living() < self._eager:
+            self._grow()
+        else:
+            timer = loop.call_later(PATIENCE_SECONDS, self._lose_patience, turn)
         try:
-            await asyncio.wait_for(turn, seconds)
-        except TimeoutError:
-            return False
+            return await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                with contextlib.suppress(ValueError):
+                    self._waiting.remove(turn)
+            elif turn.exception() is None:
+                self.release(turn.result())
+            raise
         finally:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
-        return True
+            if timer is not None:
+                timer.cancel()
 
     def release(self, environment: Environment) -> None:
-        """Takes an environment back; a retired pool ends it."""
+        """Takes an environment back, for whoever waits longest; a retired pool ends what nobody waits for."""
         self._busy.discard(environment)
-        if environment.dead or self.retired:
+        if environment.dead:
             self._stop(environment)
+            if len(self._starting) < len(self._waiting) and self._living() < self._limit:
+                self._grow()
         else:
-            self._idle.append(environment)
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                break
+            self._offer(environment)
 
     def is_empty(self) -> bool:
-        """True when it holds no environment, working, idle or ending."""
-        return not (self._idle or self._busy or self._starting or self._stopping)
+        """True when it holds no environment, working, idle or ending, and nobody waits for one."""
+        return not (self._idle or self._busy or self._starting or self._stopping or self._waiting)
 
     def retire(self) -> None:
         """Ends the idle environments now and the busy ones when they come back."""
-        self.retired = True
-        idle, self._idle = self._idle, []
-        for environment in idle:
-            self._stop(environment)
+        self._retired = True
+        while self._idle:
+            self._stop(self._idle.pop()[1])
 
     async def close(self) -> None:
         """Kills every environment; returns when no process is left."""
         self.retire()
-        for environment in tuple(self._busy):
+        for turn in self._waiting:
+            turn.cancel()
+        for start in self._starting:
+            start.cancel()
+        for environment in self._busy:
             self._stop(environment)
-        while self._stopping:
-            await asyncio.wait(self._stopping)
+        while ending := self._starting | self._stopping:
+            await asyncio.wait(ending)
+
+    # inside
+
+    def _living(self) -> int:
+        return len(self._busy) + len(self._starting)
+
+    def _lose_patience(self, turn: asyncio.Future[Environment]) -> None:
+        if not turn.done() and self._living() < self._limit:
+            self._grow()
+
+    def _grow(self) -> None:
+        # a task of its own: when the event that asked for it is given up, the next one finds it
+        start = asyncio.get_running_loop().create_task(self._start_one())
+        self._starting.add(start)
+        start.add_done_callback(self._starting.discard)
+
+    async def _start_one(self) -> None:
+        try:
+            environment = await self._start()
+        except Exception as problem:
+            if (turn := self._next_turn()) is not None:
+                turn.set_exception(problem)
+            return
+        self._offer(environment)
+
+    def _offer(self, environment: Environment) -> None:
+        turn = self._next_turn()
+        if turn is not None:  # one that died while it started too: its first event is told how
+            self._busy.add(environment)
+            turn.set_result(environment)
+        elif environment.dead or self._retired:
+            self._stop(environment)
+        else:
+            now = time.monotonic()
+            self._idle.append((now, environment))
+            while len(self._idle) > self._eager and self._idle[0][0] < now - IDLE_SECONDS:
+                self._stop(self._idle.popleft()[1])
+
+    def _next_turn(self) -> asyncio.Future[Environment] | None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                return turn
+        return None
 
     def _stop(self, environment: Environment) -> None:
         task = asyncio.get_running_loop().create_task(environment.stop())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import math
-import os
+import secrets
 import shutil
 import time
 import uuid
@@ -71,15 +72,18 @@ class Runtime:
         self._api = RuntimeApi()
         self._pools: dict[str, tuple[FunctionVersion, Pool]] = {}
         self._retired: list[Pool] = []
+        self._running: set[asyncio.Task[InvokeOutcome]] = set()
 
     async def start(self) -> None:
         await self._api.start()
 
     async def close(self) -> None:
         """Ends every environment; returns when no process is left."""
-        for _, pool in self._pools.values():
-            await pool.close()
-        for pool in self._retired:
+        running = tuple(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        for pool in (*self._retired, *(pool for _, pool in self._pools.values())):
             await pool.close()
         await self._api.close()
 
@@ -87,16 +91,27 @@ class Runtime:
         """Retires the environments of a function whose code or configuration is no longer what they run."""
         for arn, (version, pool) in tuple(self._pools.items()):
             if version.name == name:
-                pool.retire()
-                self._retired = [*(old for old in self._retired if not old.is_empty()), pool]
+                self._retire(pool)
                 del self._pools[arn]
 
+    def _retire(self, pool: Pool) -> None:
+        pool.retire()
+        self._retired = [*(old for old in self._retired if not old.is_empty()), pool]
+
     async def invoke(self, version: FunctionVersion, payload: bytes, request: InvokeRequest) -> InvokeOutcome:
-        """Runs one event to its end and reports it. Never raises for what the function does."""
+        """Runs one event to its end and reports it. Never raises for what the function does.
+
+        A caller that is cancelled stops waiting; the function goes on, as on AWS.
+        """
         refusal = self._refusal(version)
         if refusal is not None:
             return InvokeOutcome(refusal, "Unhandled", "")
-        pool = self._pool(version)
+        running = asyncio.get_running_loop().create_task(self._run(self._pool(version), version, payload, request))
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        return await asyncio.shield(running)
+
+    async def _run(self, pool: Pool, version: FunctionVersion, payload: bytes, request: InvokeRequest) -> InvokeOutcome:
         environment = await pool.acquire()
         work = Work(
             request.request_id,
@@ -113,7 +128,8 @@ class Runtime:
         report = _report(version, request.request_id, done)
         self._say(version, environment, request.request_id, report)
         error = None if done.status == "success" else "Unhandled"
-        return InvokeOutcome(done.payload, error, "\n".join((*done.output, report))[-_LOG_TAIL_BYTES:])
+        log = "\n".join((*done.output, report)).encode("utf-8", "replace")
+        return InvokeOutcome(done.payload, error, log[-_LOG_TAIL_BYTES:].decode("utf-8", "ignore"))
 
     # environments
 
@@ -122,15 +138,14 @@ class Runtime:
         if known is not None and known[0].revision_id == version.revision_id:
             return known[1]
         if known is not None:
-            known[1].retire()
-            self._retired.append(known[1])
+            self._retire(known[1])
         pool = Pool(lambda: self._start(version), EAGER_ENVIRONMENTS, MAXIMUM_ENVIRONMENTS)
         self._pools[version.qualified_arn] = (version, pool)
         return pool
 
     async def _start(self, version: FunctionVersion) -> Environment:
         environment = Environment(self._api, lambda request_id, text: self._say(version, environment, request_id, text))
-        folder = unpack(version, self._code_cache)
+        folder = await unpack(version, self._code_cache)
         # without `site`: what happens to be installed for this interpreter is not there on Lambda either
         command = (self._interpreter.path, "-S", "-m", "awslambdaric", version.handler)
         await environment.start(Launch(command, folder, self._environment(version, environment, folder)))
@@ -181,17 +196,26 @@ class Runtime:
         self._surroundings.log(version, environment.log_stream, line)
 
 
-def unpack(version: FunctionVersion, cache: Path) -> Path:
+async def unpack(version: FunctionVersion, cache: Path) -> Path:
     """The folder with a function's code, unzipped once per content; it stands for /var/task."""
     digest = version.code.sha256_base64.replace("/", "_").replace("+", "-").rstrip("=")
     folder = cache / digest
     if not folder.is_dir():
-        fresh = cache / f"{digest}.{os.getpid()}"
-        shutil.rmtree(fresh, ignore_errors=True)
+        await asyncio.to_thread(_unpack, version, folder)
+    return folder
+
+
+def _unpack(version: FunctionVersion, folder: Path) -> None:
+    fresh = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")
+    try:
         with zipfile.ZipFile(io.BytesIO(version.code.read())) as archive:
             archive.extractall(fresh)
         fresh.replace(folder)
-    return folder
+    except OSError:
+        if not folder.is_dir():  # else somebody was faster: another environment, or another emulator of this project
+            raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _trace_header() -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -22,15 +23,19 @@ NOT_FOUND = Response(404, b'{"message":"Not Found"}', _JSON)
 TOO_LARGE = Response(413, b'{"message":"Request Entity Too Large"}', _JSON)
 FAILED = Response(500, b'{"message":"Internal Server Error"}', _JSON)
 UNAVAILABLE = Response(503, b'{"message":"Service Unavailable"}', _JSON)
-TOO_MANY = Response(429, b'{"message":"Too Many Requests"}', _JSON)
 
+_NOT_PASSED_ON = frozenset({"cookie", "connection", "expect", "keep-alive", "te", "transfer-encoding", "upgrade"})
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
 
 
 def http_event(
     request: Request, match: Match, *, api_id: str, stage: str, path: str, region: Region, now: float
 ) -> bytes:
-    """The JSON event for a matched request. `path` is the request's own, percent-encoded, after the stage."""
+    """The JSON event for a matched request.
+
+    `path` is percent-encoded; it begins with the stage where that is not `$default`, as AWS has it.
+    """
     moment = datetime.fromtimestamp(now, UTC)
     host = request.header("host")
     cookies = [part for name, value in request.headers if name == "cookie" for part in value.split("; ")]
@@ -40,7 +45,7 @@ def http_event(
         "routeKey": match.route_key,
         "rawPath": unquote(path),
         "rawQueryString": request.query,
-        "headers": _joined((name, value) for name, value in request.headers if name != "cookie"),
+        "headers": _headers(request),
         "requestContext": {
             "accountId": region.account,
             "apiId": api_id,
@@ -72,6 +77,15 @@ def http_event(
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
+def _headers(request: Request) -> dict[str, str]:
+    """What the function sees: neither cookies nor what is between two hops only, and API Gateway's own."""
+    host, _, port = request.header("host").rpartition(":")
+    forwarded = {"x-forwarded-port": port if host and port.isdigit() else "80", "x-forwarded-proto": "http"}
+    hops = (*(value for name, value in request.headers if name == "x-forwarded-for"), request.client)
+    kept = ((name, value) for name, value in request.headers if name not in _NOT_PASSED_ON)
+    return {**_joined(kept), **forwarded, "x-forwarded-for": ", ".join(hops)}
+
+
 def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Repeated names have their values joined by commas, as payload 2.0 does."""
     joined: dict[str, str] = {}
@@ -83,7 +97,7 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 def _body(request: Request) -> tuple[str | None, bool]:
     if not request.body:
         return None, False
-    if request.header("content-type", "application/json").startswith(_TEXT_TYPES) and not request.header(
+    if request.header("content-type", "application/json").lower().startswith(_TEXT_TYPES) and not request.header(
         "content-encoding"
     ):
         try:
@@ -100,8 +114,9 @@ def http_response(payload: bytes) -> Response:
     except ValueError:
         return FAILED
     if not isinstance(result, dict) or "statusCode" not in result:
-        # format 2.0 takes anything else as the body of a 200
-        return FAILED if result is None else Response(200, json.dumps(result).encode(), _JSON)
+        # format 2.0 takes anything else as the body of a 200: a string as its text, the rest as it stands
+        body = result.encode("utf-8", "surrogatepass") if isinstance(result, str) else payload
+        return FAILED if result is None else Response(200, body, _JSON)
     return _shaped(cast("dict[str, Any]", result))
 
 
@@ -120,7 +135,7 @@ def _shaped(result: dict[str, Any]) -> Response:
         headers += [("set-cookie", str(cookie)) for cookie in result.get("cookies") or ()]
     except (ValueError, TypeError, AttributeError):
         return FAILED
-    if not 100 <= status <= 599:
+    if not 200 <= status <= 599 or not all(_HEADER_NAME.fullmatch(name) for name, _ in headers):
         return FAILED
     if not any(name == "content-type" for name, _ in headers) and raw:
         headers.append(("content-type", "text/plain; charset=utf-8"))

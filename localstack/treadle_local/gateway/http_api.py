@@ -13,6 +13,7 @@ from treadle_local.aws.identity import Identity
 from treadle_local.aws.service import Caller, Region, Target
 from treadle_local.aws.services import Services
 from treadle_local.clock import Clock
+from treadle_local.functions.invocation import MAXIMUM_SYNCHRONOUS_BYTES
 from treadle_local.functions.model import InvokeOutcome, InvokeRequest
 from treadle_local.functions.service import LambdaService
 from treadle_local.gateway import event
@@ -57,9 +58,11 @@ class HttpApis:
         self._identity = identity
         self._on_exchange = on_exchange
         self._tables: dict[str, RouteTable] = {}
+        self._changes = 0
 
     def invalidate(self) -> None:
         self._tables.clear()
+        self._changes += 1
 
     def answer_path(self, request: Request) -> Awaitable[Response]:
         """Answers a request below INVOCATION_PATH."""
@@ -98,9 +101,12 @@ class HttpApis:
             role = integration.credentials_role.rsplit("/", 1)[-1]
             caller = Caller(role=role, session="BackplaneAssumeRoleSession")
             self._identity.authorize(caller, (Target("lambda:InvokeFunction", integration.function_arn),))
+        raw_path = path if stage == "$default" else f"/{stage}{path}"
         payload = event.http_event(
-            request, match, api_id=api_id, stage=stage, path=path, region=self._region, now=self._clock.now()
+            request, match, api_id=api_id, stage=stage, path=raw_path, region=self._region, now=self._clock.now()
         )
+        if len(payload) > MAXIMUM_SYNCHRONOUS_BYTES:
+            return event.FAILED  # Lambda takes no event of that size, and API Gateway does not say so
         outcome = await self._invoke(integration, payload, request_id)
         if outcome is None:
             return event.UNAVAILABLE
@@ -119,8 +125,10 @@ class HttpApis:
             return None
 
     async def _load(self, api_id: str) -> RouteTable:
+        changes = self._changes
         routes = await self._services.call("apigatewayv2", "GetRoutes", {"ApiId": api_id})
         integrations = await self._services.call("apigatewayv2", "GetIntegrations", {"ApiId": api_id})
         table = route_table(routes.get("Items", ()), integrations.get("Items", ()))
-        self._tables[api_id] = table
+        if changes == self._changes:  # else it may be half old, half new: the next request reads it again
+            self._tables[api_id] = table
         return table

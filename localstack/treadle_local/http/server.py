@@ -21,6 +21,7 @@ from treadle_local.http.ports import holder_of
 
 MAX_BODY_BYTES = 512 * 1024 * 1024
 _MAX_HEADER_BYTES = 64 * 1024
+_BODILESS = frozenset({204, 304})
 _log = logging.getLogger("treadle.http")
 
 _STATUS_LINES = {status: f"HTTP/1.1 {status} {reason(status)}\r\n".encode() for status in range(100, 600)}
@@ -66,6 +67,7 @@ class _Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body",
+        "_body_bytes",
         "_busy",
         "_client",
         "_connections",
@@ -74,6 +76,7 @@ class _Connection(asyncio.Protocol):
         "_headers",
         "_loop",
         "_parser",
+        "_refused",
         "_task",
         "_transport",
         "_url",
@@ -85,12 +88,14 @@ class _Connection(asyncio.Protocol):
         self._loop = loop
         self._connections = connections
         self._parser = httptools.HttpRequestParser(self)
-        self._waiting: deque[tuple[Request, bool]] = deque()
+        self._waiting: deque[tuple[Request | Response, bool]] = deque()
         self._busy = False
+        self._refused = False
         self._task: asyncio.Task[None] | None = None
         self._url = b""
         self._headers: list[tuple[str, str]] = []
         self._body: list[bytes] = []
+        self._body_bytes = 0
         self._header_bytes = 0
         self._client = "127.0.0.1"
 
@@ -116,10 +121,12 @@ class _Connection(asyncio.Protocol):
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._refuse(501, b"WebSocket connections are not supported by Treadle's emulator yet\n")
+            return  # answered as what it was without the upgrade, or refused
         except httptools.HttpParserError:
             self._refuse(400, b"not an HTTP request that this listener understands\n")
 
@@ -129,26 +136,39 @@ class _Connection(asyncio.Protocol):
         self._url = b""
         self._headers = []
         self._body = []
+        self._body_bytes = 0
         self._header_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         self._url += url
+        if len(self._url) > _MAX_HEADER_BYTES:
+            self._refuse(414, b"the request's address is too long\n")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > _MAX_HEADER_BYTES:
             self._refuse(431, b"request headers are too large\n")
-            return
         self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
-        if ("expect", "100-continue") in self._headers:
+        if ("expect", "100-continue") in self._headers and not self._refused:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
-        self._body.append(body)
+        self._body_bytes += len(body)
+        if self._body_bytes > MAX_BODY_BYTES:
+            self._body = []
+            self._refuse(413, b"the request's body is too large\n")
+        elif not self._refused:
+            self._body.append(body)
 
     def on_message_complete(self) -> None:
+        if self._refused:
+            return
+        upgrades = bool(self._parser.should_upgrade())
+        if upgrades and ("upgrade", "websocket") in ((name, value.lower()) for name, value in self._headers):
+            self._refuse(501, b"WebSocket connections are not supported by Treadle's emulator yet\n")
+            return
         path, _, query = self._url.decode("latin-1").partition("?")
         request = Request(
             self._parser.get_method().decode("ascii"),
@@ -159,22 +179,30 @@ class _Connection(asyncio.Protocol):
             self._client,
             self._parser.get_http_version(),
         )
-        keep_alive = bool(self._parser.should_keep_alive())
+        # the parser stops at an upgrade; one that is not known here is ignored, as HTTP has it
+        self._in_turn(request, keep_alive=bool(self._parser.should_keep_alive()) and not upgrades)
+
+    # answering
+
+    def _in_turn(self, request: Request | Response, *, keep_alive: bool) -> None:
         if self._busy:
             self._waiting.append((request, keep_alive))
         else:
             self._answer(request, keep_alive)
 
-    # answering
-
-    def _answer(self, request: Request, keep_alive: bool) -> None:
+    def _answer(self, request: Request | Response, keep_alive: bool) -> None:
+        if self._transport.is_closing():  # nobody reads the answers that come after a last one
+            return
+        if isinstance(request, Response):
+            self._write(request, keep_alive)
+            return
         try:
             result = self._handler(request)
         except Exception:
             _log.exception("a handler failed on %s %s", request.method, request.path)
             result = Response(500, b'{"message":"Internal failure of the emulator"}')
         if isinstance(result, Response):
-            self._write(result, keep_alive, request.method == "HEAD")
+            self._write(result, keep_alive, request)
             return
         self._busy = True
         self._task = self._loop.create_task(self._finish(result, request, keep_alive))
@@ -189,23 +217,31 @@ class _Connection(asyncio.Protocol):
             response = Response(500, b'{"message":"Internal failure of the emulator"}')
         self._busy = False
         self._task = None
-        self._write(response, keep_alive, request.method == "HEAD")
+        self._write(response, keep_alive, request)
         while self._waiting and not self._busy:
             self._answer(*self._waiting.popleft())
 
-    def _write(self, response: Response, keep_alive: bool, is_head: bool) -> None:
+    def _write(self, response: Response, keep_alive: bool, request: Request | None = None) -> None:
         if self._transport.is_closing():
             return
         head = [_STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} Unknown\r\n".encode()]
         head.extend(f"{name}: {value}\r\n".encode("latin-1", "replace") for name, value in response.headers)
-        if response.status >= 200 and response.status not in (204, 304):
+        bodiless = response.status in _BODILESS
+        if not bodiless:
             head.append(f"content-length: {len(response.body)}\r\n".encode())
-        head.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
-        if not is_head:
+        if not keep_alive:
+            head.append(b"connection: close\r\n")
+        elif request is not None and request.http_version == "1.0":
+            head.append(b"connection: keep-alive\r\n")
+        head.append(b"\r\n")
+        if not (bodiless or (request is not None and request.method == "HEAD")):
             head.append(response.body)
         self._transport.write(b"".join(head))
         if not keep_alive:
             self._transport.close()
 
     def _refuse(self, status: int, message: bytes) -> None:
-        self._write(Response(status, message, (("content-type", "text/plain"),)), keep_alive=False, is_head=False)
+        """Answers what cannot be read on, after what came before it; nothing that follows is looked at."""
+        if not self._refused:
+            self._refused = True
+            self._in_turn(Response(status, message, (("content-type", "text/plain"),)), keep_alive=False)

@@ -7,7 +7,8 @@ from typing import Any
 
 from treadle_local.cloudformation.errors import AlreadyExistsError
 from treadle_local.cloudformation.evaluation import scalar_text
-from treadle_local.cloudformation.properties import DOCUMENT, FLAG, TEXT, TEXTS, ListOf, Record, Whole, json_text
+from treadle_local.cloudformation.properties import DOCUMENT, FLAG, TEXT, ListOf, Record, Whole, json_text
+from treadle_local.cloudformation.providers.attached_policies import AttachedPolicy
 from treadle_local.cloudformation.providers.base import (
     Attributes,
     Context,
@@ -120,42 +121,17 @@ class Topic:
                 return
 
 
-class TopicPolicy:
-    schema = Schema(
-        properties=Record({"PolicyDocument": DOCUMENT, "Topics": TEXTS}, required=("PolicyDocument", "Topics")),
-        attributes=frozenset({"Id"}),
-    )
+class TopicPolicy(AttachedPolicy):
+    def __init__(self) -> None:
+        super().__init__("Topics")
 
-    async def create(self, context: Context, model: Model) -> Attributes:
-        context.initiated(context.generated_name(255))
-        await self._set(context, model.properties)
-        return {"Id": context.physical_id}
+    async def attach(self, context: Context, target: str, policy: str) -> None:
+        await context.call("sns", "SetTopicAttributes", TopicArn=target, AttributeName="Policy", AttributeValue=policy)
 
-    async def update(self, context: Context, before: Model, after: Model) -> Attributes:
-        await self._set(context, after.properties)
-        left = [topic for topic in before.properties["Topics"] if topic not in after.properties["Topics"]]
-        await self._reset(context, left)
-        return {"Id": context.physical_id}
-
-    async def delete(self, context: Context, model: Model) -> None:
-        await self._reset(context, model.properties["Topics"])
-
-    async def _set(self, context: Context, properties: Properties) -> None:
-        policy = json_text(properties["PolicyDocument"])
-        for topic in properties["Topics"]:
-            await context.call(
-                "sns", "SetTopicAttributes", TopicArn=topic, AttributeName="Policy", AttributeValue=policy
-            )
-
-    async def _reset(self, context: Context, topics: list[str]) -> None:
-        for topic in topics:
-            await context.call_if_there(
-                "sns",
-                "SetTopicAttributes",
-                TopicArn=topic,
-                AttributeName="Policy",
-                AttributeValue=_default_policy(topic, context.region.account),
-            )
+    async def detach(self, context: Context, target: str) -> None:
+        policy = _default_policy(target, context.region.account)
+        changed = {"TopicArn": target, "AttributeName": "Policy", "AttributeValue": policy}
+        await context.call_if_there("sns", "SetTopicAttributes", **changed)
 
 
 class Subscription:

@@ -6,7 +6,8 @@ from typing import Any
 
 from treadle_local.cloudformation.errors import AlreadyExistsError
 from treadle_local.cloudformation.evaluation import scalar_text
-from treadle_local.cloudformation.properties import DOCUMENT, FLAG, TEXT, TEXTS, Record, Whole, json_text
+from treadle_local.cloudformation.properties import DOCUMENT, FLAG, TEXT, Record, Whole, json_text
+from treadle_local.cloudformation.providers.attached_policies import AttachedPolicy
 from treadle_local.cloudformation.providers.base import (
     Attributes,
     Context,
@@ -95,34 +96,15 @@ class Queue:
         return {"Arn": context.region.arn("sqs", name), "QueueName": name, "QueueUrl": context.physical_id}
 
 
-class QueuePolicy:
-    schema = Schema(
-        properties=Record({"PolicyDocument": DOCUMENT, "Queues": TEXTS}, required=("PolicyDocument", "Queues")),
-        attributes=frozenset({"Id"}),
-    )
+class QueuePolicy(AttachedPolicy):
+    def __init__(self) -> None:
+        super().__init__("Queues")
 
-    async def create(self, context: Context, model: Model) -> Attributes:
-        context.initiated(context.generated_name(255))
-        await self._set(context, model.properties)
-        return {"Id": context.physical_id}
+    async def attach(self, context: Context, target: str, policy: str) -> None:
+        await context.call("sqs", "SetQueueAttributes", QueueUrl=target, Attributes={"Policy": policy})
 
-    async def update(self, context: Context, before: Model, after: Model) -> Attributes:
-        await self._set(context, after.properties)
-        left = [queue for queue in before.properties["Queues"] if queue not in after.properties["Queues"]]
-        await self._unset(context, left)
-        return {"Id": context.physical_id}
-
-    async def delete(self, context: Context, model: Model) -> None:
-        await self._unset(context, model.properties["Queues"])
-
-    async def _set(self, context: Context, properties: Properties) -> None:
-        policy = json_text(properties["PolicyDocument"])
-        for queue in properties["Queues"]:
-            await context.call("sqs", "SetQueueAttributes", QueueUrl=queue, Attributes={"Policy": policy})
-
-    async def _unset(self, context: Context, queues: list[str]) -> None:
-        for queue in queues:
-            await context.call_if_there("sqs", "SetQueueAttributes", QueueUrl=queue, Attributes={"Policy": ""})
+    async def detach(self, context: Context, target: str) -> None:
+        await context.call_if_there("sqs", "SetQueueAttributes", QueueUrl=target, Attributes={"Policy": ""})
 
 
 def _attributes(properties: Properties) -> dict[str, str]:
