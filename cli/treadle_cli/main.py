@@ -18,6 +18,7 @@ EXIT_BUG = 70
 app = typer.Typer(
     name="treadle",
     help="Turn a folder of steps into a backend on your own AWS account; run the same topology on your laptop.",
+    epilog="Exit codes: 0 done, 1 findings or a failed operation, 2 wrong usage, 70 a bug in Treadle.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -21,6 +21,7 @@ def parse_data(text: str) -> JsonValue:
     try:
         content = _content(text)
         value: JsonValue = json.loads(content, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair can be written in JSON, but not be sent
     except OSError as problem:
         raise _usage_error(f"cannot read {source}: {problem.strerror}") from None
     except UnicodeDecodeError:

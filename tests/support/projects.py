@@ -7,6 +7,20 @@ from pathlib import Path
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
+BAD_METHOD_STEP = """\
+config = {
+    "name": "Bad",
+    "type": "api",
+    "path": "/bad",
+    "method": "FETCH",
+}
+
+
+async def handler(req, context):
+    return {}
+"""
+"""A step with an error in line 5."""
+
 
 def messaging(folder: Path) -> Path:
     """A copy of the messaging example, under the app name `messaging`."""
@@ -38,3 +52,8 @@ def event_step(name: str, topic: str, body: str, *, extra: str = "") -> str:
         f'config = {{"name": "{name}", "type": "event", "subscribes": ["{topic}"], "emits": []{extra}}}\n\n\n'
         f"async def handler(data, context):\n{body}\n"
     )
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The contents of all files below a folder, by their paths in it."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -47,16 +47,18 @@ def dev(
 
     Prints a line for each request and each message; reloads what you edit; Ctrl-C stops it.
     """
+    address = _loopback(host)
+    chosen = project_folder(folder, project)
+
     from treadle_cli.reporting import JsonReporter, TextReporter
     from treadle_local.dev.happenings import Progress
     from treadle_local.dev.session import DevOptions, run_dev
 
-    chosen = project_folder(folder, project)
     options = DevOptions(
         project=chosen,
         http_port=port,
         aws_port=aws_port,
-        host=_loopback(host),
+        host=address,
         clock="manual" if clock is ClockKind.manual else "real",
         once=once,
         watch=not no_watch,

@@ -52,8 +52,11 @@ def load(folder: Path) -> Replayable:
     return Replayable(manifest, template, folder)
 
 
-async def replay(emulator: Emulator, assembly: Replayable) -> Stack | None:
-    """Uploads the artifacts, then creates or updates the stack; returns it when that is over, however it ended."""
+async def replay(emulator: Emulator, assembly: Replayable) -> Stack:
+    """Uploads the artifacts, then creates or updates the stack; returns it when that is over, however it ended.
+
+    Raises: AwsError for what is refused before it begins.
+    """
     bucket = f"treadle-artifacts-{emulator.region.account}-{emulator.region.name}"
     await _upload(emulator, assembly, bucket)
     manifest = assembly.manifest

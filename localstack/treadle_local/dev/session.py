@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
-from treadle_infra.app.findings import TreadleError, has_errors
+from treadle_infra.app.findings import Finding, TreadleError, has_errors
 from treadle_infra.compile import Compilation, compile_project
 from treadle_infra.interpreters import find_interpreter
 from treadle_infra.options import usual_options
 from treadle_infra.project_folder import prepare_folder, write_whole
 from treadle_infra.synth.assembly import Assembly, write_assembly
+from treadle_local.aws.errors import AwsError
 from treadle_local.aws.moto_bridge import Moto
 from treadle_local.aws.service import Region
 from treadle_local.clock import Clock, ManualClock, RealClock
@@ -36,6 +38,7 @@ from treadle_local.http.server import Listener, listen
 STAGE = "dev"
 
 T = TypeVar("T")
+_log = logging.getLogger("treadle.dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,29 @@ async def run_dev(options: DevOptions, tell: Tell, stop: asyncio.Event) -> int:
     """Runs until `stop` is set; returns the exit code. Raises TreadleError for what keeps it from starting at all."""
     session = _Session(options, tell)
     try:
-        await session.start()
+        started = await _unless(stop, session.start())
         if options.once:
-            return session.once_exit_code
-        await session.serve(stop)
+            return session.once_exit_code if started else 1
+        if started:
+            await session.serve(stop)
         return 0
     finally:
         await session.close()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether `work` was done before `stop` was set; else it is cancelled."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        working.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+    if working.cancelled():
+        return False
+    working.result()
+    return True
 
 
 class _Session:
@@ -80,12 +99,17 @@ class _Session:
         self._api_id: str | None = None
         self._ready = False
         self._current: Compilation | None = None
+        self._is_current_deployed = False
+        self._shown: tuple[Finding, ...] = ()
+        self._edits: Edits | None = None
         self.once_exit_code = 0
 
     # start
 
     async def start(self) -> None:
         self._listener = await listen(self._answer, self._options.host, self._options.http_port)
+        if self._options.watch and not self._options.once:
+            self._edits = Edits(self._options.project)
         interpreter = await self._compile_thread(find_interpreter)
         runtime = await self._compile_thread(
             lambda: runtime_folder(interpreter, lambda text: self._tell(Progress(text)))
@@ -103,6 +127,7 @@ class _Session:
         compilation = await self._compile()
         if compilation.findings:
             self._tell(Found(compilation.findings))
+            self._shown = compilation.findings
             self.once_exit_code = int(has_errors(compilation.findings))
         await self._moto.ready()
         deployed = await self._deploy(compilation)
@@ -155,11 +180,23 @@ class _Session:
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Reloads on changes until told to stop."""
-        if not self._options.watch:
+        if self._edits is None:
             await stop.wait()
             return
-        async for _ in changes(self._options.project, stop):
+        while await _unless(stop, self._edits.next()):
+            if not await _unless(stop, self._try_to_reload()):
+                return
+
+    async def _try_to_reload(self) -> None:
+        try:
             await self._reload()
+        except TreadleError as problem:
+            self._tell(Found((problem.finding,), kept_running=self._ready))
+        except OSError as problem:  # a file that went while it was read: the edit that follows says more
+            self._tell(Trouble(None, f"not reloaded: {problem}"))
+        except Exception as problem:
+            _log.exception("a reload failed")
+            self._tell(Trouble(None, f"not reloaded, through a bug in Treadle: {problem!r}"))
 
     async def _reload(self) -> None:
         started = time.perf_counter()
@@ -171,11 +208,12 @@ class _Session:
         }
         running = {step.path for step in before.app.steps} if before is not None else set[str]()
         kept = bool(broken & running)
-        if compilation.findings and (before is None or compilation.findings != before.findings):
+        if compilation.findings and compilation.findings != self._shown:
             self._tell(Found(compilation.findings, kept_running=kept))
+        self._shown = compilation.findings
         if kept:
             return
-        if before is not None and _same(before.assembly, compilation.assembly):
+        if before is not None and self._is_current_deployed and _same(before.assembly, compilation.assembly):
             self._current = compilation
             return
         if not await self._deploy(compilation):
@@ -198,20 +236,30 @@ class _Session:
     async def _deploy(self, compilation: Compilation) -> bool:
         """True when the stack is what the compilation says; otherwise the failure has been told."""
         emulator, _ = self._running()
+        self._is_current_deployed = False
         if compilation.assembly is None:
             return await self._deploy_nothing(compilation)
-        wanted = compilation.assembly
+        try:
+            stack = await replay(emulator, await self._lay_out(compilation.assembly))
+        except AwsError as refusal:
+            self._tell(Trouble(None, f"the deployment was refused: {refusal.message}"))
+            stack = None
+        if stack is None or not stack.succeeded:
+            if self._current is not None and self._current.assembly is not None:
+                await self._lay_out(self._current.assembly)  # what runs on
+            return False
+        self._api_id = stack.outputs.get("HttpApiId")
+        self._current = compilation
+        self._is_current_deployed = True
+        return True
+
+    async def _lay_out(self, wanted: Assembly) -> Replayable:
+        """Makes an assembly the one that this project's folder and everything told are about."""
         await self._compile_thread(lambda: write_assembly(wanted, self._folder / "assembly" / STAGE))
         assembly = self._assembly()
         self._translator.steps = assembly.steps
         self._translator.origins = assembly.origins
-        stack = await replay(emulator, assembly)
-        if stack is not None and not stack.succeeded:
-            return False
-        if stack is not None:
-            self._api_id = stack.outputs.get("HttpApiId")
-        self._current = compilation
-        return True
+        return assembly
 
     async def _deploy_nothing(self, compilation: Compilation) -> bool:
         """A project without a step: what ran before is removed."""
@@ -220,6 +268,7 @@ class _Session:
             await emulator.cloudformation.remove(self._current.assembly.stack_name)
         self._api_id = None
         self._current = compilation
+        self._is_current_deployed = True
         return True
 
     def _assembly(self) -> Replayable:
@@ -231,6 +280,8 @@ class _Session:
         return self._emulator, self._listener
 
     async def close(self) -> None:
+        if self._edits is not None:
+            await self._edits.close()
         if self._listener is not None:
             await self._listener.close()
         if self._emulator is not None:
@@ -238,7 +289,7 @@ class _Session:
         else:
             self._moto.close()
         self._compiler.shutdown(wait=True, cancel_futures=True)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
             if json.loads((self._folder / "dev.json").read_text()).get("pid") == os.getpid():
                 (self._folder / "dev.json").unlink()
 

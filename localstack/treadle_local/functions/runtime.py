@@ -24,6 +24,7 @@ from treadle_local.functions.logs import LogLine
 from treadle_local.functions.model import FunctionVersion, InvokeOutcome, InvokeRequest
 from treadle_local.functions.pool import Pool
 from treadle_local.functions.runtime_api import RuntimeApi
+from treadle_local.functions.runtime_client import BOOTSTRAP
 
 EAGER_ENVIRONMENTS = 2
 MAXIMUM_ENVIRONMENTS = 32
@@ -147,7 +148,7 @@ class Runtime:
         environment = Environment(self._api, lambda request_id, text: self._say(version, environment, request_id, text))
         folder = await unpack(version, self._code_cache)
         # without `site`: what happens to be installed for this interpreter is not there on Lambda either
-        command = (self._interpreter.path, "-S", "-m", "awslambdaric", version.handler)
+        command = (self._interpreter.path, "-S", "-c", BOOTSTRAP, version.handler)
         await environment.start(Launch(command, folder, self._environment(version, environment, folder)))
         return environment
 

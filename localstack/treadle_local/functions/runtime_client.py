@@ -19,6 +19,25 @@ RUNTIME_PACKAGES = ("awslambdaric==4.2.2", "boto3==1.44.5")
 Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
 """
 
+BOOTSTRAP = """
+import os, sys
+from awslambdaric import bootstrap
+from awslambdaric.lambda_config import LambdaConfigProvider
+from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+
+class Client(LambdaRuntimeClient):
+    def call_rapid(self, method, endpoint, *more):
+        super().call_rapid(method, f"/{token}{endpoint}", *more)
+
+sys.path[0] = os.getcwd()
+config = LambdaConfigProvider(sys.argv)
+address, token = config.api_address.split("/")
+bootstrap.run(config.handler, Client(address, config.use_thread_polling))
+"""
+"""What `python -m awslambdaric` does, for an address with a path in it: the client's own Python code, which posts
+nothing but errors of the start, knows hosts and ports only. Leans on names of the pinned version.
+"""
+
 
 def runtime_folder(interpreter: Interpreter, on_install: Callable[[str], None]) -> Path:
     """The folder to put on PYTHONPATH, made where it is missing. Safe when two processes ask at once.
