@@ -50,11 +50,12 @@ if TYPE_CHECKING:
 class Manifest:
     """What one function knows of its app.
 
-    `emits` None means any topic, `streams` None any stream. `max_retries` counts the attempts after the first.
+    `emits` None means any topic, `streams` None any stream. `max_retries` counts the attempts after the first;
+    `timeout_seconds` is how long the handler may take for one message.
     `route_keys` and `topics` are those of its triggers; a step with topics has a queue.
     """
 
-    __slots__ = ("emits", "flows", "max_retries", "route_keys", "source", "step", "streams", "topics", "triggers")
+    __slots__ = ("emits", "flows", "max_retries", "route_keys", "source", "step", "streams", "timeout_seconds", "topics", "triggers")
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Manifest:
         emits: frozenset[str] | None = None,
         streams: frozenset[str] | None = None,
         max_retries: int = DEFAULT_MAX_RETRIES,
+        timeout_seconds: int | None = None,
     ) -> None:
         self.step = step
         self.source = source
@@ -76,6 +78,7 @@ class Manifest:
         self.emits = emits
         self.streams = streams
         self.max_retries = max_retries
+        self.timeout_seconds = timeout_seconds
 
 
 def read_manifest(path: str) -> Manifest:
@@ -101,6 +104,7 @@ def read_manifest(path: str) -> Manifest:
         emits=_names(document, "emits"),
         streams=_names(document, "streams"),
         max_retries=int(queue.get("maxRetries", DEFAULT_MAX_RETRIES)),
+        timeout_seconds=document.get("timeoutSeconds"),
     )
 
 

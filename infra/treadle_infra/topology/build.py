@@ -9,6 +9,7 @@ from treadle.names import LIVE_ALIAS, Names
 from treadle_infra.app.findings import SourceLocation, TreadleError
 from treadle_infra.app.model import App, HttpTrigger, QueueSettings, Step, Stream, TopicTrigger
 from treadle_infra.app.paths import gateway_path
+from treadle_infra.topology.batches import Timing, timing
 from treadle_infra.topology.grants import grants_for
 from treadle_infra.topology.model import (
     SHARED,
@@ -55,16 +56,10 @@ PYTHON_RUNTIME = "python3.13"
 ARCHITECTURE = "arm64"
 DEVELOPMENT_STAGE = "dev"
 
-HTTP_TIMEOUT_SECONDS = 29
-"""One second less than an HTTP API waits, so that the function's own error is the one that is told."""
-QUEUE_TIMEOUT_SECONDS = 30
 INTEGRATION_TIMEOUT_MILLISECONDS = 30_000
 """Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
-VISIBILITY_TIMEOUTS_PER_FUNCTION_TIMEOUT = 6
-"""Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
 RECEIVES_BEYOND_RETRIES = 4
 """The adapter dead-letters at the receive after the last retry; the queue's own redrive is for killed processes."""
-BATCH_SIZE = 10
 QUEUE_RETENTION_SECONDS = 4 * 24 * 3600
 DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600
 LOG_RETENTION_DAYS = 14
@@ -107,7 +102,8 @@ class _Builder:
     def shared(self) -> Iterator[Resource]:
         for topic in sorted(_topics(self._app)):
             yield Topic(TopicRef(topic), self._names.topic(topic), SHARED)
-        if any(step.usage.state for step in self._app.steps):
+        if self._app.steps:
+            # whatever the steps do with it today: a table that came and went with an edit would take its data along
             yield StateTable(StateTableRef(), self._names.state_table(), self._keeps_data, SHARED)
         for stream in self._app.streams:
             yield self._stream_table(stream)
@@ -121,15 +117,15 @@ class _Builder:
     def step(self, step: Step) -> Iterator[Resource]:
         origin = Origin(step.name, step.where)
         http_triggers, settings = _http_triggers(step), queue_settings(step)
-        timeout_seconds = step.timeout_seconds or (HTTP_TIMEOUT_SECONDS if http_triggers else QUEUE_TIMEOUT_SECONDS)
+        times = timing(step, settings)
         yield LogGroup(LogGroupRef(step.name), self._names.log_group(step.name), LOG_RETENTION_DAYS, origin)
         yield Role(RoleRef(step.name), self._names.role(step.name), grants_for(step, self._app), origin)
-        yield self._function(step, handler_of(step), timeout_seconds, origin)
+        yield self._function(step, handler_of(step), times.function_seconds, origin)
         yield Alias(AliasRef(step.name), LIVE_ALIAS, FunctionRef(step.name), origin)
         if http_triggers:
             yield from self._routes(step, http_triggers, origin)
         if settings is not None:
-            yield from self._queue(step, settings, timeout_seconds)
+            yield from self._queue(step, settings, times)
 
     def _function(self, step: Step, handler: str, timeout_seconds: int, origin: Origin) -> Function:
         return Function(
@@ -155,20 +151,17 @@ class _Builder:
             route = RouteRef(trigger.method, gateway_path(trigger.path))
             yield Route(route, api, integration, Origin(step.name, trigger.where or step.where))
 
-    def _queue(self, step: Step, settings: QueueSettings, timeout_seconds: int) -> Iterator[Resource]:
+    def _queue(self, step: Step, settings: QueueSettings, times: Timing) -> Iterator[Resource]:
         triggers = _topic_triggers(step)
         origin = Origin(step.name, triggers[0].where or step.where)
         queue, dead_letter_queue = QueueRef(step.name), DeadLetterQueueRef(step.name)
-        visibility_timeout_seconds = settings.visibility_timeout_seconds
-        if visibility_timeout_seconds is None:
-            visibility_timeout_seconds = VISIBILITY_TIMEOUTS_PER_FUNCTION_TIMEOUT * timeout_seconds
         yield DeadLetterQueue(
             dead_letter_queue, self._names.dead_letter_queue(step.name), DEAD_LETTER_RETENTION_SECONDS, origin
         )
         yield Queue(
             ref=queue,
             name=self._names.queue(step.name),
-            visibility_timeout_seconds=visibility_timeout_seconds,
+            visibility_timeout_seconds=times.visibility_seconds,
             delay_seconds=settings.delay_seconds,
             retention_seconds=QUEUE_RETENTION_SECONDS,
             max_retries=settings.max_retries,
@@ -186,7 +179,7 @@ class _Builder:
             subscription = SubscriptionRef(step.name, topic.topic)
             yield Subscription(subscription, topic, queue, dead_letter_queue, Origin(step.name, places[topic.topic]))
         mapping = EventSourceMappingRef(step.name)
-        yield EventSourceMapping(mapping, queue, AliasRef(step.name), BATCH_SIZE, settings.concurrency, origin)
+        yield EventSourceMapping(mapping, queue, AliasRef(step.name), times.batch_size, settings.concurrency, origin)
 
     def _stream_table(self, stream: Stream) -> StreamTable:
         name = self._names.stream_table(stream.name)
