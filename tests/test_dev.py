@@ -265,6 +265,87 @@ def test_a_broken_step_is_a_finding_and_the_rest_runs(tmp_path: Path) -> None:
         assert dev.http("POST", "/messages", MESSAGE).status == 201
 
 
+def _burst(count: int) -> str:
+    emit = 'await context.emit({"topic": "slow", "data": {"n": n}})'
+    return f'    for n in range({count}):\n        {emit}\n    return {{"body": {{}}}}'
+
+
+def test_slow_messages_of_a_batch_are_each_done_once(tmp_path: Path) -> None:
+    project = write(
+        tmp_path / "app",
+        "steps/burst_step.py",
+        api_step("Burst", _burst(6)),
+    )
+    work = '    import time\n    time.sleep(0.6)\n    await context.state.set("done", str(data["n"]), data)'
+    limit = ', "infrastructure": {"handler": {"timeout": 1}}'
+    write(project, "steps/slow_step.py", event_step("Slow", "slow", work, extra=limit))
+    with Dev(project, "--no-watch") as dev:
+        dev.http("POST", "/burst", {})
+        wait_until("all six", lambda: len(dev.all("handled", step="Slow")) >= 6)
+
+        records = [one["record"] for one in dev.all("handled", step="Slow")]
+        assert [(record["result"], record["trigger"]["attempt"]) for record in records] == [("ok", 1)] * 6
+
+
+def test_a_handler_over_its_time_fails_with_that_reason_and_its_neighbours_do_not(tmp_path: Path) -> None:
+    project = write(
+        tmp_path / "app",
+        "steps/burst_step.py",
+        api_step("Burst", _burst(3)),
+    )
+    work = '    import time\n    time.sleep(30 if data["n"] == 1 else 0)'
+    extra = ', "infrastructure": {"handler": {"timeout": 1}, "queue": {"maxRetries": 0}}'
+    write(project, "steps/slow_step.py", event_step("Slow", "slow", work, extra=extra))
+    with Dev(project, "--no-watch") as dev:
+        dev.http("POST", "/burst", {})
+        wait_until("all three", lambda: len(dev.all("handled", step="Slow")) >= 3)
+
+        records = [one["record"] for one in dev.all("handled", step="Slow")]
+        assert sorted(record["result"] for record in records) == ["dead-letter", "ok", "ok"]
+        failed = next(record for record in records if record["result"] == "dead-letter")
+        assert failed["error"]["type"] == "HandlerTimeout"
+
+
+def test_the_variables_of_a_dotenv_file_are_there_when_a_module_is_imported_and_when_it_runs(tmp_path: Path) -> None:
+    source = 'import os\n\nTOKEN = os.environ["API_TOKEN"]\n' + api_step(
+        "A", '    return {"body": {"import": TOKEN, "run": os.environ["API_TOKEN"]}}'
+    )
+    project = write(tmp_path / "app", "steps/a_step.py", source)
+    write(project, ".env", "API_TOKEN=first\n")
+    with Dev(project) as dev:
+        assert dev.http("POST", "/a", {}).json() == {"import": "first", "run": "first"}
+        write(project, ".env", "API_TOKEN=second\n")
+        wait_until("the new value", lambda: dev.http("POST", "/a", {}).json() == {"import": "second", "run": "second"})
+    assert "first" not in (project / ".treadle/assembly/dev/template.json").read_text()
+
+
+def test_a_second_emulator_of_the_same_project_is_refused_by_name(tmp_path: Path) -> None:
+    project = messaging(tmp_path)
+    with Dev(project, "--no-watch") as dev:
+        command: list[str | Path] = [TREADLE, "dev", project, "--once", "--port", "0", "--aws-port", "0"]
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+        assert second.returncode == 1
+        assert "already-running" in second.stderr
+        assert str(dev.process.pid) in second.stderr
+        assert json.loads((project / ".treadle/dev.json").read_text())["pid"] == dev.process.pid
+
+
+def test_commands_find_out_that_an_emulator_was_killed(tmp_path: Path) -> None:
+    project = messaging(tmp_path)
+    dev = Dev(project, "--no-watch")
+    try:
+        dev.process.kill()
+        dev.process.wait(20)
+        command: list[str | Path] = [TREADLE, "emit", "message.sent", "-C", project]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        dev.stop()
+
+    assert done.returncode == 1
+    assert "not-running" in done.stderr
+
+
 def test_once_deploys_says_ready_and_ends(tmp_path: Path) -> None:
     project = messaging(tmp_path)
     command: list[str | Path] = [TREADLE, "dev", project, "--once", "--port", "0", "--aws-port", "0", "--json"]

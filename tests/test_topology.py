@@ -99,10 +99,10 @@ def test_equal_apps_become_equal_topologies_and_every_resource_is_there_once(app
     assert check(topology) == []
 
 
-def test_an_app_without_requests_has_no_http_api_and_without_state_no_state_table() -> None:
+def test_an_app_without_requests_has_no_http_api_but_always_a_state_table() -> None:
     topology = topology_of(topic_step("Work", "todo"))
     assert not list(topology.of(HttpApi))
-    assert not list(topology.of(StateTable))
+    assert len(list(topology.of(StateTable))) == 1, "a table that came and went with an edit would lose its data"
 
 
 def test_a_step_with_several_routes_has_one_integration() -> None:
@@ -134,16 +134,36 @@ def test_topics_are_there_for_whoever_emits_declares_or_subscribes() -> None:
     assert [topic.ref.topic for topic in topology.of(Topic)] == ["declared", "literal", "subscribed"]
 
 
-def test_requests_time_out_before_the_http_api_does_and_messages_after_thirty_seconds() -> None:
+def test_requests_time_out_before_the_http_api_does() -> None:
     assert next(topology_of(http_step("A")).of(Function)).timeout_seconds == 29
-    assert next(topology_of(topic_step("A", "todo")).of(Function)).timeout_seconds == 30
-    assert next(topology_of(topic_step("A", "todo", timeout_seconds=7)).of(Function)).timeout_seconds == 7
 
 
-def test_a_message_stays_hidden_for_six_timeouts_and_moves_on_after_the_retries_and_four_more() -> None:
+@pytest.mark.parametrize(
+    ("handler_seconds", "visibility_seconds", "function_seconds", "batch_size"),
+    [
+        (None, None, 305, 10),
+        (7, None, 75, 10),
+        (30, None, 305, 10),
+        (31, None, 36, 1),  # asks for more than the default: one at a time
+        (900, None, 900, 1),
+        (10, 36, 35, 3),  # the function must end before the queue hands its messages out again
+        (10, 12, 12, 1),
+    ],
+)
+def test_every_message_of_a_batch_has_the_handlers_whole_time(
+    handler_seconds: int | None, visibility_seconds: int | None, function_seconds: int, batch_size: int
+) -> None:
+    queue = QueueSettings(visibility_timeout_seconds=visibility_seconds)
+    topology = topology_of(topic_step("A", "todo", queue=queue, timeout_seconds=handler_seconds))
+    assert next(topology.of(Function)).timeout_seconds == function_seconds
+    assert next(topology.of(EventSourceMapping)).batch_size == batch_size
+    assert next(topology.of(Queue)).visibility_timeout_seconds >= function_seconds
+
+
+def test_a_message_stays_hidden_while_its_batch_may_run_and_moves_on_after_the_retries_and_four_more() -> None:
     topology = topology_of(topic_step("A", "todo", queue=QueueSettings(max_retries=2), timeout_seconds=20))
     (queue,) = topology.of(Queue)
-    assert (queue.visibility_timeout_seconds, queue.max_receive_count, queue.max_retries) == (120, 6, 2)
+    assert (queue.visibility_timeout_seconds, queue.max_receive_count, queue.max_retries) == (225, 6, 2)
     (dead_letter_queue,) = topology.of(DeadLetterQueue)
     assert dead_letter_queue.retention_seconds == 14 * 24 * 3600
 

@@ -7,6 +7,7 @@ from treadle.context import Context
 from treadle.invoke import call_handler
 from treadle.logger import Logger
 from treadle.record import InvocationRecord
+from treadle.time_limit import TimeLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,14 +22,20 @@ class Invocation:
     `record.write` is left to the trigger, which knows what becomes of the run.
     """
 
-    __slots__ = ("_calls", "_process", "context", "logger", "origin", "record")
+    __slots__ = ("_calls", "_limit", "_process", "context", "logger", "origin", "record")
 
     def __init__(
-        self, process: StepProcess, lambda_context: LambdaContext, trigger: dict[str, object], origin: Origin
+        self,
+        process: StepProcess,
+        lambda_context: LambdaContext,
+        trigger: dict[str, object],
+        origin: Origin,
+        limit_seconds: float | None = None,
     ) -> None:
         manifest = process.manifest
         request_id = lambda_context.aws_request_id
         self._process = process
+        self._limit = TimeLimit(limit_seconds)
         self._calls = Calls()
         self.origin = origin
         self.record = InvocationRecord(
@@ -49,7 +56,9 @@ class Invocation:
         """
         try:
             try:
-                result = call_handler(self._process.handler(), (first_argument, self.context), self.logger)
+                handler = self._process.handler()
+                with self._limit:
+                    result = call_handler(handler, (first_argument, self.context), self.logger)
             except BaseException:
                 self._settle()
                 raise

@@ -55,7 +55,18 @@ class Manifest:
     `route_keys` and `topics` are those of its triggers; a step with topics has a queue.
     """
 
-    __slots__ = ("emits", "flows", "max_retries", "route_keys", "source", "step", "streams", "timeout_seconds", "topics", "triggers")
+    __slots__ = (
+        "emits",
+        "flows",
+        "max_retries",
+        "route_keys",
+        "source",
+        "step",
+        "streams",
+        "timeout_seconds",
+        "topics",
+        "triggers",
+    )
 
     def __init__(
         self,

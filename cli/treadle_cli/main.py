@@ -10,12 +10,14 @@ import typer
 
 from treadle_cli import terminal
 from treadle_cli.commands import check, dev, emit, invoke, new, synth
+from treadle_cli.planned import Commands
 from treadle_infra.app.findings import TreadleError
 
 EXIT_FAILED = 1
 EXIT_BUG = 70
 
 app = typer.Typer(
+    cls=Commands,
     name="treadle",
     help="Turn a folder of steps into a backend on your own AWS account; run the same topology on your laptop.",
     epilog="Exit codes: 0 done, 1 findings or a failed operation, 2 wrong usage, 70 a bug in Treadle.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,11 +60,13 @@ class Emulator:
         interpreter: Interpreter,
         runtime_folder: Callable[[], Path],
         code_cache: Path,
+        local_environment: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.region = region
         self.clock = clock
         self.moto = moto
         self._watcher = watcher
+        self.local_environment = local_environment
         self._listener: Listener | None = None
         self._unlogged: set[str] = set()
         self.log_buffer = LogBuffer(moto)

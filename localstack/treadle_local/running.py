@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,9 @@ class Running:
         names = [str(entry["step"]) for entry in self.manifest["steps"]]
         if step not in names:
             raise TreadleError("no-such-step", f"there is no step `{step}`", hint=f"the steps are: {', '.join(names)}")
-        answer = self._client("lambda").invoke(
+        answer = self._call(
+            "lambda",
+            "invoke",
             FunctionName=self._names().function(step),
             Qualifier="live",
             Payload=json.dumps({"treadle.invoke": {"data": data}}).encode(),
@@ -55,12 +57,23 @@ class Running:
             raise TreadleError("no-such-topic", f"there is no topic `{topic}`", hint=hint)
         origin = Origin(new_trace_id())
         attribute = origin.attribute(emit_id=secrets.token_hex(16), step="treadle emit", topic=topic, flows=())
-        self._client("sns").publish(
+        self._call(
+            "sns",
+            "publish",
             TopicArn=f"arn:aws:sns:us-east-1:000000000000:{self._names().topic(topic)}",
             Message=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
             MessageAttributes={"treadle": {"DataType": "String", "StringValue": attribute}},
         )
         return origin.trace_id
+
+    def _call(self, service: str, method: str, **params: object) -> Any:
+        """One call of AWS's API. Raises TreadleError `call-refused` in AWS's words."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return getattr(self._client(service), method)(**params)
+        except (BotoCoreError, ClientError) as problem:
+            raise TreadleError("call-refused", f"the emulator refused {service} {method}: {problem}") from None
 
     def _names(self) -> Names:
         return Names(str(self.manifest["app"]), str(self.manifest["stage"]))
@@ -80,15 +93,25 @@ class Running:
         )
 
 
+def read_details(project: Path) -> Mapping[str, Any] | None:
+    """What `dev.json` says of a project's emulator: {"pid", "http", "ws", "aws", "clock"}; None where none answers.
+
+    It must answer: after a kill -9 the file is still there, and the process id may be somebody else's by now.
+    """
+    try:
+        details = cast("Mapping[str, Any]", json.loads((project / ".treadle" / "dev.json").read_text()))
+        with urllib.request.urlopen(f"{details['http']}/__treadle/health", timeout=2) as answer:  # noqa: S310 - ours
+            return details if answer.status == 200 else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def find_running(project: Path) -> Running:
     """The emulator that runs for a project. Raises TreadleError `not-running`."""
-    folder = project / ".treadle"
-    try:
-        details = cast("Mapping[str, Any]", json.loads((folder / "dev.json").read_text()))
-        os.kill(int(details["pid"]), 0)
-        manifest = cast("Mapping[str, Any]", json.loads((folder / "assembly" / "dev" / "manifest.json").read_text()))
-    except (OSError, ValueError, KeyError):
+    details = read_details(project)
+    if details is None:
         raise TreadleError(
             "not-running", f"no emulator runs for {project}", hint=f"start it with: treadle dev {project}"
-        ) from None
+        )
+    manifest = json.loads((project / ".treadle" / "assembly" / "dev" / "manifest.json").read_text())
     return Running(str(details["aws"]), manifest)

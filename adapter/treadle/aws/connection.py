@@ -67,6 +67,9 @@ class Connection:
             raise ConnectionLost(
                 f"{type(error).__name__}: {error}", stale=reused and not answered and not timed_out
             ) from error
+        except BaseException:  # a time limit rang in the middle: what is left of the response is nobody's
+            self.close()
+            raise
         if not keep:
             self.close()
         return response

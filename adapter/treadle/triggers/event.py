@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FIRST_BACKOFF_SECONDS = 2
 MAX_BACKOFF_SECONDS = 900
 MIN_REMAINING_MS = 500
-"""With less time than this no further message is begun."""
+"""With less time than this beside the handler's own, no further message of the batch is begun."""
 _ERROR_MESSAGE_LIMIT = 1000
 
 
@@ -30,8 +30,9 @@ def serve_batch(process: StepProcess, event: Event, lambda_context: LambdaContex
     """`{"batchItemFailures": [...]}`: the messages that stay in the queue. All others are done, or dead-lettered."""
     records: list[Event] = event["Records"]
     staying: list[str] = []
+    needed_ms = MIN_REMAINING_MS + 1000 * (process.manifest.timeout_seconds or 0)
     for index, record in enumerate(records):
-        if index and lambda_context.get_remaining_time_in_millis() < MIN_REMAINING_MS:
+        if index and lambda_context.get_remaining_time_in_millis() < needed_ms:
             staying.extend(left["messageId"] for left in records[index:])
             break
         message = Message(record)
@@ -46,7 +47,8 @@ def backoff_seconds(attempt: int) -> int:
 
 
 def _serve(process: StepProcess, message: Message, lambda_context: LambdaContext) -> Result:
-    invocation = Invocation(process, lambda_context, _trigger(message), message.origin)
+    limit_seconds = _limit_seconds(process, lambda_context)
+    invocation = Invocation(process, lambda_context, _trigger(message), message.origin, limit_seconds)
     try:
         _check_hops(process, message)
         invocation.run(message.data())
@@ -60,6 +62,15 @@ def _serve(process: StepProcess, message: Message, lambda_context: LambdaContext
         result = "ok"
     invocation.record.write(result)
     return result
+
+
+def _limit_seconds(process: StepProcess, lambda_context: LambdaContext) -> float | None:
+    """The handler's time; a little before Lambda's own timeout, where that is near, so that the reason is told."""
+    seconds = process.manifest.timeout_seconds
+    if seconds is None:
+        return None
+    left = (lambda_context.get_remaining_time_in_millis() - MIN_REMAINING_MS) / 1000
+    return float(min(seconds, left)) if left > 0 else float(seconds)
 
 
 def _trigger(message: Message) -> dict[str, object]:

@@ -105,7 +105,7 @@ class _Sources:
 
 def _plan(step: Step, app: App, sources: _Sources, adapter: tuple[SourceFile, ...]) -> _Plan:
     """Raises: TreadleError `file-unreadable`, `queue-settings-differ`, `step-too-large`."""
-    slice_text = json.dumps(manifest_slice(step, app), separators=(",", ":"))
+    slice_text = json.dumps(manifest_slice(step), separators=(",", ":"))
     own = [_source(MANIFEST_PATH, slice_text.encode()), *(sources.read(path, step) for path in step.files)]
     size = sum(len(file.content) for file in (*adapter, *own))
     if size > UNZIPPED_LIMIT_BYTES:

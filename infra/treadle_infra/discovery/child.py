@@ -169,6 +169,11 @@ class RuntimePackages:
         return spec
 
 
+def _is_own(path: str) -> bool:
+    """Whether a file of the project is none of the user's: bytecode, or what Treadle keeps in `.treadle`."""
+    return "__pycache__" in path or path.split("/", 1)[0] == ".treadle"
+
+
 class _KeepingLoader(SourceFileLoader):
     bytecode_folder: str
 
@@ -212,9 +217,7 @@ class Project:
         self._opened = None
         self._flush()
         answer["folders"] = self._folders()
-        answer["opened"] = sorted(
-            {path for name in opened if (path := self._inside(name)) and "__pycache__" not in path}
-        )
+        answer["opened"] = sorted({path for name in opened if (path := self._inside(name)) and not _is_own(path)})
         answer["modules"] = self._forget_modules()
         return answer
 

@@ -34,6 +34,11 @@ def import_environment(project: Path) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in _CREDENTIALS}
 
 
+def project_environment(project: Path) -> dict[str, str]:
+    """The variables of the project's `.env`, which functions get on this machine; never credentials of AWS."""
+    return {name: value for name, value in _read_dotenv(project).items() if name not in _CREDENTIALS}
+
+
 def _read_dotenv(project: Path) -> Mapping[str, str]:
     try:
         text = (project / ".env").read_text(encoding="utf-8")

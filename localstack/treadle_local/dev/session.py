@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from treadle_infra.app.findings import Finding, TreadleError, has_errors
 from treadle_infra.compile import Compilation, compile_project
+from treadle_infra.discovery.environment import project_environment
 from treadle_infra.interpreters import find_interpreter
 from treadle_infra.options import usual_options
 from treadle_infra.project_folder import prepare_folder, write_whole
@@ -27,6 +28,7 @@ from treadle_local.clock import Clock, ManualClock, RealClock
 from treadle_local.dev.happenings import Found, Progress, Ready, Reloaded, Tell, Trouble
 from treadle_local.dev.replay import NOTHING, Replayable, load, replay
 from treadle_local.dev.sample import sample_curl
+from treadle_local.dev.singleton import refuse_second
 from treadle_local.dev.translate import Translator
 from treadle_local.dev.watch import Edits
 from treadle_local.emulator import Emulator
@@ -102,11 +104,13 @@ class _Session:
         self._is_current_deployed = False
         self._shown: tuple[Finding, ...] = ()
         self._edits: Edits | None = None
+        self._local_environment = project_environment(options.project)
         self.once_exit_code = 0
 
     # start
 
     async def start(self) -> None:
+        refuse_second(self._options.project)
         self._listener = await listen(self._answer, self._options.host, self._options.http_port)
         if self._options.watch and not self._options.once:
             self._edits = Edits(self._options.project)
@@ -122,6 +126,7 @@ class _Session:
             interpreter=interpreter,
             runtime_folder=lambda: runtime,
             code_cache=self._folder / "cache" / "code",
+            local_environment=lambda: self._local_environment,
         )
         await self._emulator.start(self._options.host, self._options.aws_port)
         compilation = await self._compile()
@@ -198,8 +203,15 @@ class _Session:
             _log.exception("a reload failed")
             self._tell(Trouble(None, f"not reloaded, through a bug in Treadle: {problem!r}"))
 
+    def _reread_environment(self) -> None:
+        environment = project_environment(self._options.project)
+        if environment != self._local_environment and self._emulator is not None:
+            self._local_environment = environment
+            self._emulator.runtime.restart()
+
     async def _reload(self) -> None:
         started = time.perf_counter()
+        self._reread_environment()
         compilation = await self._compile()
         before = self._current
         # a step that runs and is broken now keeps running as it was, its queue and its messages too

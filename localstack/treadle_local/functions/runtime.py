@@ -11,7 +11,7 @@ import shutil
 import time
 import uuid
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +51,10 @@ class Surroundings(Protocol):
 
     def credentials(self, role_arn: str, session: str) -> SessionCredentials: ...
 
+    def local_environment(self) -> Mapping[str, str]:
+        """Variables that functions have on this machine only: the project's `.env`."""
+        ...
+
     def log(self, version: FunctionVersion, stream: str, line: LogLine) -> None: ...
 
 
@@ -87,6 +91,11 @@ class Runtime:
         for pool in (*self._retired, *(pool for _, pool in self._pools.values())):
             await pool.close()
         await self._api.close()
+
+    def restart(self) -> None:
+        """Retires every environment: what comes next starts with new ones."""
+        for name in {version.name for version, _ in self._pools.values()}:
+            self.function_changed(name)
 
     def function_changed(self, name: str) -> None:
         """Retires the environments of a function whose code or configuration is no longer what they run."""
@@ -184,7 +193,7 @@ class Runtime:
         if version.logging.format == "JSON":
             settings["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
             settings["AWS_LAMBDA_LOG_LEVEL"] = version.logging.application_level or "INFO"
-        return {**version.environment, **settings}
+        return {**self._surroundings.local_environment(), **version.environment, **settings}
 
     def _refusal(self, version: FunctionVersion) -> bytes | None:
         if version.runtime.startswith("python"):
