@@ -136,6 +136,7 @@ def test_a_handler_that_kills_its_process_is_a_500_and_the_next_request_works(de
 def test_an_unknown_path_and_a_wrong_method_are_404(dev: Dev) -> None:
     assert dev.http("GET", "/nope").status == 404
     assert dev.http("GET", "/messages").status == 404
+    assert dev.http("POST", "/messages/", MESSAGE).status == 404, "to an HTTP API this is another path"
 
 
 def test_any_api_answers_by_its_id_on_the_aws_port(dev: Dev) -> None:

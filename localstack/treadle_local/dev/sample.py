@@ -24,6 +24,8 @@ def sample_curl(app: App, project: Path, http_url: str) -> str | None:
 
 def _curl(step: Step, trigger: HttpTrigger, project: Path, http_url: str) -> str:
     path = re.sub(r":\w+", "1", trigger.path).replace("*", "x")
+    if trigger.method == "GET":
+        return f"curl {http_url}{path}"
     command = f"curl -X {trigger.method} {http_url}{path}"
     if trigger.method not in _METHODS_WITH_BODY:
         return command

@@ -71,7 +71,8 @@ class RouteTable:
 
     def match(self, method: str, path: str) -> Match | None:
         """The route for a request; `path` is percent-encoded, without the stage. None where there is none."""
-        segments = [unquote(segment) for segment in path.strip("/").split("/")] if path.strip("/") else []
+        # a slash at the end is a segment of its own, empty, which only a greedy parameter takes
+        segments = [unquote(segment) for segment in path[1:].split("/")] if path != "/" else []
         found = self._find(self._root, segments, 0, method, {})
         if found is None and self._default is not None:
             return Match(*self._default, {})
@@ -85,7 +86,7 @@ class RouteTable:
         child = node.literal.get(segment)
         if child is not None and (found := self._find(child, segments, at + 1, method, parameters)):
             return found
-        if node.parameter is not None:
+        if node.parameter is not None and segment:
             deeper = {**parameters, str(at): segment}
             if found := self._find(node.parameter[1], segments, at + 1, method, deeper):
                 return found
