@@ -256,6 +256,19 @@ def test_steps_come_and_go_with_their_files(tmp_path: Path) -> None:
         wait_until("the last route to go", lambda: dev.http("POST", "/a", {}).status == 404)
 
 
+def test_a_step_that_goes_with_messages_in_its_queue_says_so(tmp_path: Path) -> None:
+    project = messaging(tmp_path)
+    fail = event_step("Fail", "message.sent", '    raise ValueError("no")')
+    write(project, "steps/fail_step.py", fail)
+    with Dev(project, "--clock", "manual") as dev:
+        dev.http("POST", "/messages", MESSAGE)
+        wait_until("the first attempt", lambda: dev.first("handled", step="Fail"))
+        (project / "steps/fail_step.py").unlink()
+        trouble = wait_until("the loss", lambda: dev.first("trouble", step="Fail"))
+
+        assert "1 message(s)" in trouble["text"]
+
+
 def test_a_broken_step_is_a_finding_and_the_rest_runs(tmp_path: Path) -> None:
     project = messaging(tmp_path)
     write(project, "steps/broken_step.py", 'config = {"name": "Broken", "type": "api", "path": "/x"}\n')

@@ -249,6 +249,7 @@ class _Session:
         """True when the stack is what the compilation says; otherwise the failure has been told."""
         emulator, _ = self._running()
         self._is_current_deployed = False
+        self._tell_of_lost_messages(compilation)
         if compilation.assembly is None:
             return await self._deploy_nothing(compilation)
         try:
@@ -264,6 +265,19 @@ class _Session:
         self._current = compilation
         self._is_current_deployed = True
         return True
+
+    def _tell_of_lost_messages(self, compilation: Compilation) -> None:
+        """A step that goes takes its queue along, as on AWS: never silently."""
+        emulator, _ = self._running()
+        staying = _fingerprints(compilation)
+        for name, entry in _fingerprints(self._current).items() if self._current is not None else ():
+            queue_name = entry["queue"]
+            if name in staying or not isinstance(queue_name, str):
+                continue
+            queue = emulator.sqs.resolve(emulator.region.arn("sqs", queue_name))
+            counts = queue.counts() if queue is not None else None
+            if counts is not None and (waiting := counts.visible + counts.in_flight + counts.delayed):
+                self._tell(Trouble(name, f"{waiting} message(s) in its queue are gone with it"))
 
     async def _lay_out(self, wanted: Assembly) -> Replayable:
         """Makes an assembly the one that this project's folder and everything told are about."""
@@ -321,7 +335,7 @@ def _difference(before: Compilation | None, after: Compilation) -> tuple[tuple[s
     return changed, tuple(name for name in old if name not in new)
 
 
-def _fingerprints(compilation: Compilation) -> dict[str, object]:
+def _fingerprints(compilation: Compilation) -> dict[str, dict[str, object]]:
     if compilation.assembly is None:
         return {}
     entries = cast("Sequence[Mapping[str, object]]", compilation.assembly.manifest["steps"])
