@@ -160,7 +160,7 @@ assert sys.stdin.read() == "" and os.getcwd() == os.path.dirname(os.path.dirname
         ("class E(Exception):\n    def __str__(self): raise E\nraise E", "import-failed", 3, "E"),
         ("raise KeyboardInterrupt", "import-failed", 1, "KeyboardInterrupt"),
         (
-            "import os\nfor number in range(3, 20):\n    try: os.write(number, b'no\\n')\n    except OSError: pass",
+            "import os\nfor number in range(3, 4096):\n    try: os.write(number, b'no\\n')\n    except OSError: pass",
             "import-crashed",
             1,
             "not its own",
