@@ -1,4 +1,4 @@
-"""`make demo`: the messaging example in the emulator, seen from outside with plain clients (urllib and boto3)."""
+"""`make demo`: the messaging example in the emulator, seen from outside: urllib, a WebSocket client, boto3, `treadle`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,15 +17,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 EXAMPLE = Path(__file__).resolve().parent / "messaging"
+TREADLE = Path(sys.executable).with_name("treadle")
 T = TypeVar("T")
 
 
 @contextlib.contextmanager
 def emulator() -> Iterator[dict[str, Any]]:
     """`treadle dev` on the example, on free ports; gives what it prints when it is ready."""
-    command = [Path(sys.executable).with_name("treadle"), "dev", EXAMPLE, "--port", "0", "--aws-port", "0"]
+    command = [TREADLE, "dev", EXAMPLE, "--port", "0", "--aws-port", "0", "--clock", "manual"]
     log = tempfile.TemporaryFile("w+")
     process = subprocess.Popen([*command, "--json", "--no-watch"], stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
@@ -55,54 +59,102 @@ def title(text: str) -> None:
     print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else f"\n{text}")
 
 
+class Follower:
+    """A WebSocket client that follows groups, and prints what it is told."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self.messages: list[dict[str, Any]] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def join(self, stream: str) -> None:
+        subscription = {"streamName": stream, "groupId": "default", "subscriptionId": f"demo-{stream}"}
+        self._socket.send(json.dumps({"type": "join", "data": subscription}))
+
+    def told(self, stream: str, kind: str) -> bool:
+        return any(one["streamName"] == stream and one["event"]["type"] == kind for one in self.messages)
+
+    def _read(self) -> None:
+        try:
+            for text in self._socket:
+                message = json.loads(text)
+                name, event = f"{message['streamName']}/{message['groupId']}", message["event"]
+                print(f"  {name:<18} {event['type']:<7} {json.dumps(event['data'])}")
+                self.messages.append(message)
+        except ConnectionClosed:
+            return
+
+    def close(self) -> None:
+        self._socket.close()
+        self._reader.join()
+
+
+def post(url: str, path: str, body: object) -> tuple[int, Any, str | None]:
+    """Status, answer and trace id."""
+    request = urllib.request.Request(
+        f"{url}{path}", json.dumps(body).encode(), {"content-type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=20) as response:
+        return response.status, json.load(response), response.headers["x-trace-id"]
+
+
+def state(items: Any, group: str, key: str) -> dict[str, Any] | None:
+    """A value of the state table as DynamoDB has it."""
+    keys = {"group": {"S": group}, "key": {"S": key}}
+    item = items.get_item(TableName="messaging--dev--state", Key=keys, ConsistentRead=True).get("Item")
+    return item["value"]["M"] if item else None
+
+
 def main() -> None:
     title("treadle dev examples/messaging")
     with emulator() as ready:
-        print(f"  ready in {ready['seconds']} s   HTTP {ready['http']}   AWS {ready['aws']}")
+        print(f"  ready in {ready['seconds']} s   HTTP {ready['http']}   WebSocket {ready['ws']}   AWS {ready['aws']}")
         aws = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
-
-        title("1. A request becomes a 201")
-        body = json.dumps({"text": "hi", "userId": "u1"}).encode()
-        request = urllib.request.Request(
-            f"{ready['http']}/messages", body, {"content-type": "application/json"}, method="POST"
-        )
-        with urllib.request.urlopen(request, timeout=20) as response:
-            status, answer, trace = response.status, json.load(response), response.headers["x-trace-id"]
-        print(f"  POST /messages {body.decode()}\n  {status} {json.dumps(answer)}\n  trace {trace}")
-        if (status, answer) != (201, {"text": "hi", "userId": "u1", "status": "sent"}):
-            raise SystemExit("that is not what the handler returns")
-
-        title("2. Both steps' states, read by boto3 at the AWS endpoint")
         items = aws.client("dynamodb", endpoint_url=ready["aws"])
-        for group, expected in (("messages", "sent"), ("processed", "processed")):
-            key = {"group": {"S": group}, "key": {"S": "u1"}}
 
-            def look(key: dict[str, Any] = key) -> dict[str, Any] | None:
-                found = items.get_item(TableName="messaging--dev--state", Key=key, ConsistentRead=True)
-                item: dict[str, Any] | None = found.get("Item")
-                return item
+        title("1. A client follows three streams over one WebSocket")
+        with connect(ready["ws"]) as socket:
+            follower = Follower(socket)
+            for stream in ("messages", "processed", "summary"):
+                follower.join(stream)
+                wait_for(f"the sync of {stream}", lambda stream=stream: follower.told(stream, "sync"))
 
-            item = wait_for(f"the state of group {group}", look)
-            print(f"  {group}/u1 = {json.dumps(item['value'])}")
-            if item["value"]["M"]["status"]["S"] != expected:
-                raise SystemExit(f"the status in {group} is not {expected}")
+            title("2. A request becomes a 201, an event, two states, and an update for whoever follows")
+            body = {"text": "hi", "userId": "u1"}
+            status, answer, trace = post(ready["http"], "/messages", body)
+            print(f"  POST /messages {json.dumps(body)}\n  {status} {json.dumps(answer)}")
+            if (status, answer) != (201, {"text": "hi", "userId": "u1", "status": "sent"}) or trace is None:
+                raise SystemExit("that is not what the handler returns")
+            for stream in ("messages", "processed"):
+                wait_for(f"the create on {stream}", lambda stream=stream: follower.told(stream, "create"))
+            post(ready["http"], "/messages", {"text": "hi again", "userId": "u1"})
+            wait_for("the update", lambda: follower.told("processed", "update"))
 
-        title("3. One trace id across api → topic → queue → step, from CloudWatch Logs")
-        logs = aws.client("logs", endpoint_url=ready["aws"])
+            title("3. The states, read by boto3 at the AWS endpoint")
+            for group, expected in (("messages", "sent"), ("processed", "processed")):
+                value = wait_for(f"the state of {group}", lambda group=group: state(items, group, "u1"))
+                print(f"  {group}/u1 = {json.dumps(value)}")
+                if value["status"]["S"] != expected:
+                    raise SystemExit(f"the status in {group} is not {expected}")
 
-        def records() -> list[dict[str, Any]] | None:
-            groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
-            lines = [
-                json.loads(event["message"])
-                for group in groups
-                for event in logs.filter_log_events(logGroupName=group, filterPattern=f'"{trace}"')["events"]
-            ]
-            found = [line for line in lines if line.get("treadle") == "invocation" and line["traceId"] == trace]
-            return found if len(found) >= 2 else None
+            title("4. A day passes on the manual clock, and the cron step runs at nine")
+            post(ready["aws"], "/__treadle/clock", {"advance_seconds": 86_400})
+            wait_for("the summary", lambda: follower.told("summary", "create"))
+            print(f"  summaries/daily = {json.dumps(wait_for('it', lambda: state(items, 'summaries', 'daily')))}")
+            follower.close()
 
-        for record in sorted(wait_for("two invocation records", records), key=lambda record: record["startMs"]):
-            print(f"  {json.dumps(record, ensure_ascii=False)}")
+        title(f"5. One trace through all of it: treadle trace {trace}")
+        print(treadle("trace", str(trace)))
     title("done")
+
+
+def treadle(*arguments: str) -> str:
+    """What a command prints."""
+    done = subprocess.run([TREADLE, *arguments, "-C", EXAMPLE], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"treadle {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
+    return done.stdout.rstrip()
 
 
 main()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,11 +19,22 @@ from hypothesis import strategies as st
 
 import treadle
 from support.sample_apps import messaging_app, names, topic_step
+from treadle.names import BROADCAST, WEBSOCKET
 from treadle_infra.app.findings import SourceLocation
-from treadle_infra.app.model import App, Emit, HttpTrigger, QueueSettings, Step, TopicTrigger
+from treadle_infra.app.model import (
+    App,
+    Authentication,
+    CronTrigger,
+    Emit,
+    HttpTrigger,
+    QueueSettings,
+    Step,
+    Stream,
+    TopicTrigger,
+)
 from treadle_infra.artifacts.archive import archive_entry, build_archive
 from treadle_infra.artifacts.bundle import BundleOptions, Bundles, bundle
-from treadle_infra.artifacts.manifest_slice import manifest_slice
+from treadle_infra.artifacts.manifest_slice import manifest_slice, system_slice
 from treadle_infra.artifacts.model import Artifact
 from treadle_infra.interpreters import find_interpreter
 
@@ -38,6 +50,7 @@ def make_project(folder: Path) -> Path:
     files = {
         "steps/api_step.py": HANDLER,
         "steps/event_step.py": "def handler(message, context):\n    pass\n",
+        "steps/cron_step.py": "def handler(context):\n    pass\n",
         "services/__init__.py": "",
         "services/shared.py": "def answer():\n    return {'status': 200}\n",
         "services/unused.py": "raise RuntimeError\n",
@@ -51,10 +64,10 @@ def make_project(folder: Path) -> Path:
 
 def sample_app(flows: tuple[str, ...] = ("messaging",)) -> App:
     """The messaging app, whose first step imports `services.shared`."""
-    first, second = messaging_app().steps
+    first, second, third = messaging_app().steps
     files = ("services/__init__.py", "services/shared.py", "steps/api_step.py")
     first = dataclasses.replace(first, files=files, flows=flows)
-    return dataclasses.replace(messaging_app(), steps=(first, second))
+    return dataclasses.replace(messaging_app(), steps=(first, second, third))
 
 
 def bundled(project: Path, cache: Path, app: App | None = None, *, interpreter: str | None = None) -> Bundles:
@@ -95,7 +108,9 @@ def test_the_slice_in_the_zip_is_the_steps_own(project: Path, tmp_path: Path) ->
     slices = {
         step: json.loads(contents(artifact)["treadle/manifest.json"]) for step, artifact in bundles.artifacts.items()
     }
-    assert slices == {step.name: manifest_slice(step) for step in sample_app().steps}
+    app = sample_app()
+    own = {name: system_slice(name, app) for name in (WEBSOCKET, BROADCAST)}
+    assert slices == {**{step.name: manifest_slice(step) for step in app.steps}, **own}
 
 
 def test_a_slice_says_what_the_adapter_needs_to_know() -> None:
@@ -116,9 +131,41 @@ def test_a_slice_says_what_the_adapter_needs_to_know() -> None:
         "queue": {"maxRetries": 5},
         "emits": ["done"],
         "streams": [],
+        "telemetry": None,
     }
     plain = Step("Plain", SourceLocation("steps/plain_step.py"), (HttpTrigger("GET", "/"),))
     assert (manifest_slice(plain)["queue"], manifest_slice(plain)["emits"]) == (None, None)
+
+
+def test_a_cron_triggers_slice_has_its_number_and_the_guard_where_aws_fires_too_often() -> None:
+    triggers = (CronTrigger("0 9 * * *"), HttpTrigger("GET", "/"), CronTrigger("0 9 13 * FRI", "Europe/Berlin"))
+    document: Any = manifest_slice(Step("Cron", SourceLocation("steps/cron_step.py"), triggers))
+    plain, _, guarded = document["triggers"]
+    assert plain == {"kind": "cron", "number": 0, "expression": "0 9 * * *", "timezone": None, "guard": None}
+    assert (guarded["number"], guarded["timezone"]) == (1, "Europe/Berlin")
+    assert (guarded["guard"]["daysOfMonth"], guarded["guard"]["daysOfWeek"]) == ([13], [5])
+
+
+def test_the_zip_behind_the_websocket_api_carries_what_decides_who_may_follow_what(
+    project: Path, tmp_path: Path
+) -> None:
+    (project / "auth.py").write_text("def authenticate(request):\n    return None\n")
+    stream = Stream(
+        "messages", SourceLocation("steps/api_step.py", 1), checks_access=True, files=("steps/api_step.py",)
+    )
+    authentication = Authentication("auth.py", "authenticate", ("auth.py",))
+    app = dataclasses.replace(sample_app(), streams=(stream,), authentication=authentication)
+    bundles = bundled(project, tmp_path / "cache", app)
+    inside = contents(bundles.artifacts[WEBSOCKET])
+    assert {name for name in inside if name.startswith("app/")} == {"app/auth.py", "app/steps/api_step.py"}
+    assert json.loads(inside["treadle/manifest.json"]) == {
+        "manifest": 1,
+        "system": "websocket",
+        "streams": {"messages": {"source": "steps/api_step.py", "checksAccess": True}},
+        "telemetry": None,
+        "authenticate": {"source": "auth.py", "function": "authenticate"},
+    }
+    assert not [name for name in contents(bundles.artifacts[BROADCAST]) if name.startswith("app/")]
 
 
 # Reproducible
@@ -228,7 +275,7 @@ def test_an_interpreter_of_another_version_is_not_used(project: Path, tmp_path: 
 def test_an_interpreter_that_does_not_run_is_a_warning(project: Path, tmp_path: Path, interpreter: str) -> None:
     bundles = bundled(project, tmp_path / "cache", interpreter=interpreter)
     assert [finding.code for finding in bundles.findings] == ["bytecode-not-built"]
-    assert set(bundles.artifacts) == {"SendMessage", "ProcessMessage"}
+    assert set(bundles.artifacts) == {"SendMessage", "ProcessMessage", "DailySummary", WEBSOCKET, BROADCAST}
 
 
 def test_a_source_that_does_not_compile_ships_without_bytecode_and_says_where(project: Path, tmp_path: Path) -> None:
@@ -249,7 +296,7 @@ def test_a_source_that_does_not_compile_ships_without_bytecode_and_says_where(pr
 def test_a_step_with_a_file_that_is_gone_is_left_out_with_a_finding(project: Path, tmp_path: Path) -> None:
     (project / "services/shared.py").unlink()
     bundles = bundled(project, tmp_path / "cache")
-    assert set(bundles.artifacts) == {"ProcessMessage"}
+    assert set(bundles.artifacts) == {"ProcessMessage", "DailySummary", WEBSOCKET, BROADCAST}
     assert [finding.code for finding in bundles.findings] == ["file-unreadable", "bytecode-not-built"]
     assert "`services/shared.py`" in bundles.findings[0].message
 
@@ -259,7 +306,7 @@ def test_a_step_whose_triggers_want_different_queues_is_left_out_with_a_finding(
     triggers = (*step.triggers, TopicTrigger("b", queue=QueueSettings(max_retries=9)))
     app = dataclasses.replace(sample_app(), steps=(dataclasses.replace(step, triggers=triggers, files=()),))
     bundles = bundled(project, tmp_path / "cache", app)
-    assert bundles.artifacts == {}
+    assert "Work" not in bundles.artifacts
     assert bundles.findings[0].code == "queue-settings-differ"
 
 

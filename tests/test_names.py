@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from support.sample_apps import app_names, names, stage_names
 from treadle.names import (
     APP_NAME_LIMIT,
+    BROADCAST,
+    WEBSOCKET,
     Names,
     is_app_name,
     is_stage_name,
@@ -22,8 +24,10 @@ from treadle.names import (
     tag_value,
 )
 from treadle_infra.synth.intrinsics import logical_id_of
-from treadle_infra.topology.model import (
+from treadle_infra.topology.references import (
     AliasRef,
+    AsynchronousSettingsRef,
+    ConnectionsTableRef,
     DeadLetterQueueRef,
     EventSourceMappingRef,
     FunctionRef,
@@ -37,10 +41,19 @@ from treadle_infra.topology.model import (
     Reference,
     RoleRef,
     RouteRef,
+    RulePermissionRef,
+    RuleRef,
+    ScheduleRef,
+    SchedulerRoleRef,
     StateTableRef,
+    StreamMappingRef,
     StreamTableRef,
     SubscriptionRef,
     TopicRef,
+    WebSocketApiRef,
+    WebSocketIntegrationRef,
+    WebSocketRouteRef,
+    WebSocketStageRef,
 )
 
 LONGEST_APP, LONGEST_STAGE = "a" * 28, "s" * 12
@@ -67,11 +80,29 @@ _one_name_references: list[Callable[[str], Reference]] = [
     EventSourceMappingRef,
     IntegrationRef,
     StreamTableRef,
+    StreamMappingRef,
+    WebSocketRouteRef,
+    AsynchronousSettingsRef,
     lambda step: QueuePolicyRef(QueueRef(step)),
     lambda step: QueuePolicyRef(DeadLetterQueueRef(step)),
 ]
 references: st.SearchStrategy[Reference] = st.one_of(
-    st.sampled_from([HttpApiRef(), HttpStageRef(), GatewayRoleRef(), StateTableRef()]),
+    st.sampled_from(
+        [
+            HttpApiRef(),
+            HttpStageRef(),
+            GatewayRoleRef(),
+            StateTableRef(),
+            ConnectionsTableRef(),
+            WebSocketApiRef(),
+            WebSocketStageRef(),
+            WebSocketIntegrationRef(),
+            SchedulerRoleRef(),
+        ]
+    ),
+    st.builds(RuleRef, names, st.integers(0, 3)),
+    st.builds(RulePermissionRef, st.builds(RuleRef, names, st.integers(0, 3))),
+    st.builds(ScheduleRef, names, st.integers(0, 3)),
     st.sampled_from(_one_name_references).flatmap(lambda make: names.map(make)),
     st.builds(SubscriptionRef, names, names),
     st.builds(RouteRef, st.sampled_from(["GET", "POST"]), names),
@@ -89,6 +120,11 @@ def test_every_name_is_legal_on_the_longest_app_and_stage(kind: str, name: str) 
 def test_the_names_of_what_an_app_has_once_are_legal(app: str, stage: str) -> None:
     scope = Names(app, stage)
     assert re.fullmatch(r"[\w+=,.@-]{1,64}", scope.gateway_role())
+    assert re.fullmatch(r"[\w+=,.@-]{1,64}", scope.scheduler_role())
+    assert re.fullmatch(r"[a-zA-Z0-9_.-]{3,255}", scope.connections_table())
+    for system in (WEBSOCKET, BROADCAST):
+        assert re.fullmatch(r"[a-zA-Z0-9-_]{1,64}", scope.function(system))
+        assert scope.function(system).endswith(f"--{system}")
     assert re.fullmatch(r"[a-zA-Z0-9_.-]{3,255}", scope.state_table())
     assert re.fullmatch(r"[a-zA-Z][-a-zA-Z0-9]{0,127}", scope.stack())
     assert 1 <= len(scope.http_api()) <= 128
@@ -112,7 +148,14 @@ def test_a_queue_is_never_named_like_a_dead_letter_queue_nor_the_state_table_lik
     some: str, other: str
 ) -> None:
     assert LONGEST.queue(some) != LONGEST.dead_letter_queue(other)
-    assert LONGEST.stream_table(some) != LONGEST.state_table()
+    assert LONGEST.stream_table(some) not in (LONGEST.state_table(), LONGEST.connections_table())
+
+
+@given(steps=st.lists(names, unique_by=str.lower, min_size=2, max_size=5))
+def test_the_schedules_of_all_steps_have_different_names(steps: list[str]) -> None:
+    schedules = [LONGEST.schedule(step, number) for step in steps for number in range(3)]
+    assert len(set(schedules)) == len(schedules)
+    assert all(re.fullmatch(r"[0-9a-zA-Z-_.]{1,64}", name) for name in schedules)
 
 
 @given(scopes=st.lists(st.tuples(app_names, stage_names), unique=True, min_size=2, max_size=4), name=names)

@@ -14,22 +14,37 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from support.sample_apps import apps, http_step, messaging_app, operations, stage_names, topic_step
+from treadle.names import BROADCAST, WEBSOCKET
 from treadle_infra.app.findings import SourceLocation
-from treadle_infra.app.model import App, Emit, HttpTrigger, Permission, QueueSettings, Step, Stream, TopicTrigger, Usage
+from treadle_infra.app.model import (
+    App,
+    CronTrigger,
+    Emit,
+    HttpTrigger,
+    Permission,
+    QueueSettings,
+    Step,
+    Stream,
+    TopicTrigger,
+    Usage,
+)
 from treadle_infra.artifacts.bundle import BundleOptions
 from treadle_infra.artifacts.model import Artifact
 from treadle_infra.compile import Compilation, CompileOptions, compile_project
 from treadle_infra.discovery.discover import DiscoverOptions
 from treadle_infra.synth.assembly import Assembly, synthesize, write_assembly
+from treadle_infra.synth.intrinsics import logical_id_of
 from treadle_infra.synth.template import check_template, template_text
 from treadle_infra.topology.build import build_topology, fresh_placement
+from treadle_infra.topology.references import RouteRef
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE_SNAPSHOTS = "TREADLE_UPDATE_SNAPSHOTS"
 
 
 def assembly_of(app: App, stage: str = "dev", zips: Path = Path("zips")) -> Assembly:
-    artifacts = {step.name: Artifact(f"{number:064x}", zips / f"{number}.zip") for number, step in enumerate(app.steps)}
+    names = [step.name for step in app.steps] + ([WEBSOCKET, BROADCAST] if app.streams else [])
+    artifacts = {name: Artifact(f"{number:064x}", zips / f"{number}.zip") for number, name in enumerate(names)}
     return synthesize(build_topology(app, fresh_placement(app.name, stage)), artifacts)
 
 
@@ -109,8 +124,8 @@ def test_every_reference_resolves_and_no_physical_name_is_there_twice(app: App, 
     named = [
         (entry["Type"], entry["Properties"][key])
         for entry in resources.values()
-        for key in ("FunctionName", "RoleName", "QueueName", "TopicName", "TableName", "LogGroupName")
-        if isinstance(entry["Properties"].get(key), str)
+        for key in ("Name", "FunctionName", "RoleName", "QueueName", "TopicName", "TableName", "LogGroupName")
+        if isinstance(entry["Properties"].get(key), str) and entry["Type"] != "AWS::Lambda::Alias"
     ]
     assert len(set(named)) == len(named)
     assert all(re.fullmatch(r"[A-Za-z0-9]{1,255}", name) for name in [*resources, *template.get("Outputs", {})])
@@ -135,6 +150,8 @@ def test_cfn_lint_has_nothing_to_say(stage: str) -> None:
             HttpTrigger("POST", "/files/*"),
             TopicTrigger("a", queue=QueueSettings(concurrency=5, delay_seconds=3)),
             TopicTrigger("message.sent", queue=QueueSettings(concurrency=5, delay_seconds=3)),
+            CronTrigger("*/5 * * * *"),
+            CronTrigger("0 9 1 * MON", "America/New_York"),
         ),
         usage=Usage(any_stream=operations("get", "clear"), emits_computed_topic=SourceLocation("steps/all_step.py", 3)),
         permissions=(Permission(("s3:GetObject", "ses:SendEmail"), ("*", "arn:aws:s3:::pictures/*")),),
@@ -177,7 +194,7 @@ def test_cfn_lint_has_nothing_to_say_about_any_app(app: App, stage: str) -> None
 
 
 def test_a_failed_resource_tells_its_step_and_line() -> None:
-    (route,) = resources_of(messaging_app(), "AWS::ApiGatewayV2::Route")
+    route = template_of(messaging_app())["Resources"][logical_id_of(RouteRef("POST", "/messages"))]
     assert route["Metadata"]["Treadle"] == {"Step": "SendMessage", "Source": "steps/api_step.py:4"}
 
 
@@ -210,10 +227,16 @@ def test_only_the_deployer_moves_the_alias_and_every_trigger_points_at_it() -> N
     aliases = {name for name, entry in template["Resources"].items() if entry["Type"] == "AWS::Lambda::Alias"}
     for name in aliases:
         assert template["Resources"][name]["Properties"]["FunctionVersion"] == "$LATEST"
-    (integration,) = resources_of(messaging_app(), "AWS::ApiGatewayV2::Integration")
-    (mapping,) = resources_of(messaging_app(), "AWS::Lambda::EventSourceMapping")
-    assert integration["Properties"]["IntegrationUri"]["Ref"] in aliases
-    assert mapping["Properties"]["FunctionName"]["Ref"] in aliases
+    triggered = {
+        next(name for name in referenced(entry["Properties"][key]) if not name.startswith("AWS::"))
+        for kind, key in (
+            ("AWS::ApiGatewayV2::Integration", "IntegrationUri"),
+            ("AWS::Lambda::EventSourceMapping", "FunctionName"),
+            ("AWS::Events::Rule", "Targets"),
+        )
+        for entry in resources_of(messaging_app(), kind)
+    }
+    assert triggered == aliases
 
 
 def test_a_subscription_waits_for_the_policies_of_both_queues() -> None:
@@ -244,6 +267,9 @@ def test_maximum_concurrency_is_set_only_where_it_is_asked_for() -> None:
 )
 def test_tables_outlive_their_stack_on_every_stage_but_dev(stage: str, deletion: str, replacement: str) -> None:
     for table in resources_of(messaging_app(), "AWS::DynamoDB::Table", stage):
+        if table["Properties"]["TableName"].endswith("--connections"):
+            assert table["DeletionPolicy"] == "Delete", "connections end with their API"
+            continue
         assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == (deletion, replacement)
         assert ("PointInTimeRecoverySpecification" in table["Properties"]) == (stage != "dev")
 
@@ -272,19 +298,20 @@ def _zips(tmp_path: Path, count: int) -> Path:
 
 
 def test_an_assembly_is_the_same_folder_wherever_it_is_written(tmp_path: Path) -> None:
-    assembly = assembly_of(messaging_app(), zips=_zips(tmp_path, 2))
+    assembly = assembly_of(messaging_app(), zips=_zips(tmp_path, 5))
     one, other = tmp_path / "one", tmp_path / "with space" / "other"
     write_assembly(assembly, one)
     write_assembly(assembly, other)
     names = sorted(path.relative_to(one).as_posix() for path in one.rglob("*") if path.is_file())
-    assert names == [f"artifacts/{0:064x}.zip", f"artifacts/{1:064x}.zip", "manifest.json", "template.json"]
+    zips = [f"artifacts/{number:064x}.zip" for number in range(5)]
+    assert names == [*zips, "manifest.json", "template.json"]
     assert filecmp.cmpfiles(one, other, names, shallow=False) == (names, [], [])
     assert names == sorted(path.relative_to(other).as_posix() for path in other.rglob("*") if path.is_file())
 
 
 def test_writing_again_removes_what_is_no_longer_part_of_it_and_leaves_the_rest_alone(tmp_path: Path) -> None:
     target = tmp_path / "out"
-    write_assembly(assembly_of(messaging_app(), zips=_zips(tmp_path, 2)), target)
+    write_assembly(assembly_of(messaging_app(), zips=_zips(tmp_path, 5)), target)
     (target / "package.json").write_text("{}")
     before = (target / "artifacts" / f"{0:064x}.zip").stat().st_mtime_ns
     smaller = App("my-app", messaging_app().steps[:1])
@@ -295,7 +322,7 @@ def test_writing_again_removes_what_is_no_longer_part_of_it_and_leaves_the_rest_
 
 
 def test_the_manifest_names_every_file_of_the_folder(tmp_path: Path) -> None:
-    write_assembly(assembly_of(messaging_app(), zips=_zips(tmp_path, 2)), tmp_path / "out")
+    write_assembly(assembly_of(messaging_app(), zips=_zips(tmp_path, 5)), tmp_path / "out")
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     named = {*manifest["templates"], *(artifact["file"] for artifact in manifest["artifacts"])}
     present = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}

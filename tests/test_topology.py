@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from support.sample_apps import apps, http_step, messaging_app, operations, stage_names, topic_step
+from support.sample_apps import apps, cron_step, http_step, messaging_app, operations, stage_names, topic_step
+from treadle.names import BROADCAST, WEBSOCKET
 from treadle_infra.app.findings import Finding, SourceLocation, TreadleError
 from treadle_infra.app.model import (
     App,
+    CronTrigger,
     Emit,
     HttpTrigger,
     Permission,
@@ -22,30 +24,43 @@ from treadle_infra.app.model import (
 from treadle_infra.topology.build import build_topology, fresh_placement
 from treadle_infra.topology.check import check
 from treadle_infra.topology.model import (
-    AnyTopic,
+    AsynchronousSettings,
+    ConnectionsTable,
     DeadLetterQueue,
-    DeadLetterQueueRef,
     EventSourceMapping,
-    ForeignResource,
     Function,
     Grant,
-    GrantTarget,
     HttpApi,
     Integration,
-    LogGroupRef,
-    LogStreams,
     Queue,
-    QueueRef,
+    QueuePolicy,
     Role,
     Route,
+    Rule,
+    Schedule,
+    SchedulerRole,
     StateTable,
-    StateTableRef,
+    StreamMapping,
     StreamTable,
-    StreamTableRef,
     Subscription,
     Topic,
-    TopicRef,
     Topology,
+    WebSocketApi,
+    WebSocketRoute,
+)
+from treadle_infra.topology.references import (
+    AliasRef,
+    AnyTopic,
+    DeadLetterQueueRef,
+    ForeignResource,
+    GrantTarget,
+    LogGroupRef,
+    LogStreams,
+    QueueRef,
+    RoleRef,
+    StateTableRef,
+    StreamTableRef,
+    TopicRef,
 )
 
 
@@ -55,7 +70,7 @@ def topology_of(*steps: Step, stage: str = "dev", streams: tuple[Stream, ...] = 
 
 def grants_of(step: Step, *, streams: tuple[Stream, ...] = ()) -> dict[GrantTarget, set[str]]:
     """The actions that the step's role allows, by what they are allowed on."""
-    (role,) = topology_of(step, streams=streams).of(Role)
+    (role,) = (role for role in topology_of(step, streams=streams).of(Role) if role.ref == RoleRef(step.name))
     allowed: dict[GrantTarget, set[str]] = {}
     for grant in role.grants:
         for target in grant.targets:
@@ -73,10 +88,17 @@ def codes(findings: list[Finding]) -> list[str]:
 def test_the_messaging_app_becomes_functions_a_topic_for_each_message_and_one_queue() -> None:
     topology = build_topology(messaging_app(), fresh_placement("my-app", "dev"))
     assert [function.name for function in topology.of(Function)] == [
+        "my-app--dev--_treadle-websocket",
+        "my-app--dev--_treadle-broadcast",
         "my-app--dev--SendMessage",
         "my-app--dev--ProcessMessage",
+        "my-app--dev--DailySummary",
     ]
-    assert [topic.ref.topic for topic in topology.of(Topic)] == ["message.processed", "message.sent"]
+    assert [topic.ref.topic for topic in topology.of(Topic)] == [
+        "message.processed",
+        "message.sent",
+        "summary.generated",
+    ]
     assert [queue.name for queue in topology.of(Queue)] == ["my-app--dev--ProcessMessage"]
     assert [route.key for route in topology.of(Route)] == ["POST /messages"]
     assert [table.ref.stream for table in topology.of(StreamTable)] == ["messages", "processed"]
@@ -87,7 +109,8 @@ def test_a_resource_knows_the_line_that_asked_for_it() -> None:
     topology = build_topology(messaging_app(), fresh_placement("my-app", "dev"))
     (route,) = topology.of(Route)
     assert route.origin.where == SourceLocation("steps/api_step.py", 4)
-    assert next(topology.of(Function)).origin.where == SourceLocation("steps/api_step.py", 1)
+    first = next(function for function in topology.of(Function) if not function.is_system)
+    assert first.origin.where == SourceLocation("steps/api_step.py", 1)
 
 
 @given(app=apps(), stage=stage_names)
@@ -192,6 +215,95 @@ def test_data_is_kept_on_every_stage_but_dev(stage: str, kept: bool) -> None:
     assert {table.keeps_data for table in tables} == {kept}
 
 
+# Streams and schedules
+
+
+def test_an_app_with_streams_has_one_websocket_api_and_two_functions_of_its_own_whatever_their_number() -> None:
+    topology = topology_of(http_step("A"), streams=(Stream("one"), Stream("two")))
+    assert [function.ref.step for function in topology.of(Function) if function.is_system] == [WEBSOCKET, BROADCAST]
+    assert len(list(topology.of(WebSocketApi))) == 1
+    assert [route.ref.key for route in topology.of(WebSocketRoute)] == [
+        "$connect",
+        "$disconnect",
+        "$default",
+        "join",
+        "leave",
+    ]
+    assert [mapping.table.stream for mapping in topology.of(StreamMapping)] == ["one", "two"]
+
+
+def test_an_app_without_streams_has_nothing_live() -> None:
+    topology = topology_of(http_step("A"))
+    assert not [function for function in topology.of(Function) if function.is_system]
+    assert not [*topology.of(WebSocketApi), *topology.of(ConnectionsTable)]
+    assert next(topology.of(Function)).connections is None
+
+
+def test_the_systems_own_functions_are_allowed_what_they_do_and_nothing_else() -> None:
+    topology = topology_of(http_step("A"), streams=(Stream("one"),))
+    allowed = {
+        role.ref.step: {action for grant in role.grants for action in grant.actions} for role in topology.of(Role)
+    }
+    logs = {"logs:CreateLogStream", "logs:PutLogEvents"}
+    assert allowed[WEBSOCKET] == logs | {
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "execute-api:ManageConnections",
+    }
+    assert allowed[BROADCAST] == logs | {
+        "dynamodb:DeleteItem",
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+        "dynamodb:Query",
+        "execute-api:ManageConnections",
+        "sqs:SendMessage",
+    }
+
+
+def test_a_cron_step_has_a_rule_whose_failures_reach_its_dead_letter_queue() -> None:
+    topology = topology_of(cron_step("Daily", "0 9 * * *"))
+    (rule,) = topology.of(Rule)
+    assert (rule.name, rule.expression) == ("my-app--dev--Daily", "cron(0 9 * * ? *)")
+    (settings,) = topology.of(AsynchronousSettings)
+    (queue,) = topology.of(DeadLetterQueue)
+    assert rule.dead_letter_queue == settings.dead_letter_queue == queue.ref
+    (policy,) = topology.of(QueuePolicy)
+    assert (policy.ref.queue, policy.topics, policy.rules) == (queue.ref, (), (rule.ref,))
+    assert not list(topology.of(Schedule))
+    assert grants_of(cron_step("Daily"))[DeadLetterQueueRef("Daily")] == {"sqs:SendMessage"}
+
+
+def test_a_timezone_needs_a_schedule_and_the_scheduler_may_invoke_the_scheduled_steps_only() -> None:
+    topology = topology_of(cron_step("Daily", timezone="Europe/Berlin"), cron_step("Utc"))
+    (schedule,) = topology.of(Schedule)
+    assert (schedule.timezone, schedule.expression) == ("Europe/Berlin", "cron(0 9 * * ? *)")
+    (role,) = topology.of(SchedulerRole)
+    assert role.aliases == (AliasRef("Daily"),)
+    assert [rule.ref.step for rule in topology.of(Rule)] == ["Utc"]
+
+
+def test_past_three_hundred_rules_the_scheduler_takes_over() -> None:
+    topology = topology_of(*(cron_step(f"Step{number}") for number in range(302)))
+    assert len(list(topology.of(Rule))) == 300
+    assert [(schedule.ref.step, schedule.timezone) for schedule in topology.of(Schedule)] == [
+        ("Step300", "UTC"),
+        ("Step301", "UTC"),
+    ]
+
+
+def test_every_cron_trigger_of_a_step_has_a_schedule_of_its_own() -> None:
+    triggers = (CronTrigger("0 9 * * *"), TopicTrigger("todo"), CronTrigger("0 18 * * *"))
+    topology = topology_of(Step("Twice", SourceLocation("steps/twice_step.py"), triggers))
+    assert [rule.name for rule in topology.of(Rule)] == ["my-app--dev--Twice", "my-app--dev--Twice--2"]
+    assert len(list(topology.of(DeadLetterQueue))) == 1
+    assert next(topology.of(Function)).handler == "treadle.entry.event.handler"
+
+
 # Grants
 
 _STATE, _MESSAGES = StateTableRef(), StreamTableRef("messages")
@@ -205,10 +317,11 @@ def test_a_step_that_touches_nothing_may_write_its_log_and_nothing_else() -> Non
 @pytest.mark.parametrize(
     ("operation", "actions"),
     [
-        ("send", set[str]()),
+        ("send", {"UpdateItem"}),
         ("get", {"GetItem"}),
         ("set", {"UpdateItem"}),
-        ("update", {"UpdateItem"}),
+        ("update", {"GetItem", "UpdateItem"}),
+        ("list_groups", {"Scan"}),
         ("delete", {"DeleteItem"}),
         ("get_group", {"Query"}),
         ("clear", {"Query", "DeleteItem"}),

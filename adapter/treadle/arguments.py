@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 DEFAULT_GROUP = "default"
+_LONGEST_TTL_SECONDS = 100 * 366 * 24 * 3600
+"""A limit of ours: what is longer is more likely a point in time, or milliseconds."""
 
 
 def bind(
@@ -25,3 +27,17 @@ def bind(
         raise TypeError(f"{method}() takes {least} or {most} arguments ({', '.join(names)}), got {given}")
     values = dict(zip(open_names, positional, strict=True)) | keywords
     return [values[name] for name in names]
+
+
+def checked_ttl_seconds(method: str, ttl_seconds: object) -> float | None:
+    """`ttl_seconds` where it is a positive number, None where it is None.
+
+    Raises: TypeError, ValueError.
+    """
+    if ttl_seconds is None:
+        return None
+    if isinstance(ttl_seconds, bool) or not isinstance(ttl_seconds, (int, float)):
+        raise TypeError(f"{method}: `ttl_seconds` must be a number, not {type(ttl_seconds).__qualname__}")
+    if not 0 < ttl_seconds <= _LONGEST_TTL_SECONDS:
+        raise ValueError(f"{method}: `ttl_seconds` must be more than 0 and at most 100 years, not {ttl_seconds}")
+    return float(ttl_seconds)

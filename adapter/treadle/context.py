@@ -1,4 +1,4 @@
-"""The second argument of every handler: `emit`, `logger`, `state`, `streams`, `trace_id`, `flows`."""
+"""The context that every handler gets: `emit`, `logger`, `state`, `streams`, `trace_id`, `traceparent`, `flows`."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ class Context:
         self._streams: Streams | None = None
 
     @property
+    def traceparent(self) -> str:
+        """The header that carries the trace on: `httpx.get(url, headers={"traceparent": context.traceparent})`"""
+        return self._origin.trace.traceparent
+
+    @property
     def emit(self) -> Emit:
         """`await context.emit({"topic": "order.created", "data": {...}})`"""
         if self._emit is None:
@@ -75,5 +80,6 @@ class Context:
             from treadle.streams import Streams
 
             resources = self._process.resources(self._lambda_context)
-            self._streams = Streams(self._process.manifest, resources, self._calls, self._record.streams)
+            trace_text = self._origin.trace.text()
+            self._streams = Streams(self._process.manifest, resources, self._calls, self._record.streams, trace_text)
         return self._streams

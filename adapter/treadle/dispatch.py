@@ -25,12 +25,19 @@ def start() -> LambdaHandler:
     if process.manifest.route_keys:
         import treadle.triggers.api  # pyright: ignore[reportUnusedImport]
     if process.manifest.topics:
-        import treadle.triggers.event  # noqa: F401 # pyright: ignore[reportUnusedImport]
+        import treadle.triggers.event  # pyright: ignore[reportUnusedImport]
+    if process.manifest.cron_triggers:
+        import treadle.triggers.cron  # noqa: F401 # pyright: ignore[reportUnusedImport]
 
     def handler(event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
         return dispatch(process, event, lambda_context)
 
-    return handler
+    telemetry = process.manifest.telemetry
+    if telemetry is None:
+        return handler
+    from treadle.otlp import exporting
+
+    return exporting(handler, telemetry)
 
 
 def dispatch(process: StepProcess, event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
@@ -51,6 +58,10 @@ def dispatch(process: StepProcess, event: Event, lambda_context: LambdaContext) 
         from treadle.triggers.event import serve_batch
 
         return serve_batch(process, event, lambda_context)
+    if manifest.cron_triggers and ("treadle.cron" in event or _is_firing(process, event, lambda_context)):
+        from treadle.triggers.cron import serve_firing
+
+        return serve_firing(process, event, lambda_context)
     if "treadle.invoke" in event:
         from treadle.triggers.direct import serve_direct
 
@@ -69,9 +80,19 @@ def _is_from_queue(process: StepProcess, event: Event, lambda_context: LambdaCon
     sources = _sources(event)
     if not sources:
         return False
-    resources = process.resources(lambda_context)
-    queue = resources.queue_arn(resources.names.queue(process.manifest.step))
+    queue = process.queue_arn(lambda_context)
     return all(source == queue for source in sources)
+
+
+def _is_firing(process: StepProcess, event: Event, lambda_context: LambdaContext) -> bool:
+    """True for the plain event of one of the step's own rules.
+
+    Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html
+    """
+    if event.get("source") != "aws.events" or event.get("detail-type") != "Scheduled Event":
+        return False
+    rules: list[object] = event.get("resources") or []
+    return bool(rules) and str(rules[0]).rpartition("/")[2] in process.schedules(lambda_context)
 
 
 def _explanation(process: StepProcess, event: Event) -> str:
@@ -82,6 +103,8 @@ def _explanation(process: StepProcess, event: Event) -> str:
         described = f"records of {', '.join(sorted(sources))}"
     elif "routeKey" in event:
         described = f"routeKey {event['routeKey']}"
+    elif "resources" in event:
+        described = f"resources {', '.join(map(str, event['resources']))}"
     else:
         described = f"keys {', '.join(sorted(map(str, event))) or 'none'}"
     return f"an event with {described} fits no trigger of step {manifest.step} (triggers: {triggers})"

@@ -73,8 +73,9 @@ class Emit:
             )
 
         def publish() -> None:
+            at_ms = self._record.elapsed_ms()
             self._publish(topic, body, attribute, group)
-            self._record.emits.append({"topic": topic, "bytes": size, "emitId": emit_id})
+            self._record.emits.append({"topic": topic, "bytes": size, "emitId": emit_id, "atMs": at_ms})
 
         return self._calls.add("emit", publish, writes=True)
 

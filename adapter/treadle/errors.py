@@ -3,6 +3,11 @@
 # ruff: noqa: N818 - these names stand in dead-lettered messages, where they say what happened
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 
 class TreadleError(Exception):
     """Base of the adapter's errors. `code` is kebab-case and never changes its meaning."""
@@ -64,6 +69,12 @@ class HopLimitExceeded(TreadleError):
     code = "hop-limit-exceeded"
 
 
+class HandlerStopped(TreadleError):
+    """A handler was ended, or wanted to end the process: by its time limit, `sys.exit()` and the like."""
+
+    code = "handler-stopped"
+
+
 class ConfigurationError(TreadleError):
     """The function's environment lacks something, or holds what the adapter cannot use."""
 
@@ -102,10 +113,33 @@ class UnknownStream(TreadleError, AttributeError, KeyError):
         return str(self.args[0])
 
 
+class VersionConflict(TreadleError):
+    """A value does not have the version that a write expects: somebody else has written it. Nothing was written.
+
+    `version` is the one that it has; 0: there is no value.
+    """
+
+    code = "version-conflict"
+
+    def __init__(self, method: str, group: str, key: str, expected_version: int, version: int) -> None:
+        expected, found = (f"version {number}" if number else "no value" for number in (expected_version, version))
+        super().__init__(f"{method}: `{key}` of group `{group}` was to have {expected} and has {found}")
+        self.group = group
+        self.key = key
+        self.expected_version = expected_version
+        self.version = version
+
+
+class WriteContention(TreadleError):
+    """Others wrote a value so often, all at once, that a write of it came too late each time. Nothing was written."""
+
+    code = "write-contention"
+
+
 class AwsCallError(TreadleError):
     """AWS refused a call, or could not be reached. `aws_code` is AWS's own error code.
 
-    `status` is the HTTP status, None where there was no answer.
+    `status` is the HTTP status, None where there was no answer. `details` are the members of AWS's answer.
     """
 
     code = "aws-call-failed"
@@ -119,6 +153,7 @@ class AwsCallError(TreadleError):
         *,
         resource: str = "",
         status: int | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         on = f" on {resource}" if resource else ""
         text = f"{service}:{operation}{on} failed with {aws_code}: {message or 'no message'}"
@@ -133,6 +168,7 @@ class AwsCallError(TreadleError):
         self.operation = operation
         self.resource = resource
         self.status = status
+        self.details: Mapping[str, Any] = details or {}
 
 
 ACCESS_DENIED_CODES = frozenset(

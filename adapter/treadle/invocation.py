@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from treadle.calls import Calls
 from treadle.context import Context
-from treadle.invoke import call_handler
+from treadle.invoke import call_handler, positional_parameters
 from treadle.logger import Logger
 from treadle.record import InvocationRecord
 from treadle.time_limit import TimeLimit
@@ -40,7 +40,7 @@ class Invocation:
         self.origin = origin
         self.record = InvocationRecord(
             request_id=request_id,
-            trace_id=origin.trace_id,
+            trace=origin.trace,
             step=manifest.step,
             version=process.version,
             trigger=trigger,
@@ -49,16 +49,20 @@ class Invocation:
         self.logger = Logger(trace_id=origin.trace_id, step=manifest.step, flows=manifest.flows, request_id=request_id)
         self.context = Context(process, lambda_context, self._calls, self.logger, self.record, origin)
 
-    def run(self, first_argument: object) -> object:
+    def run(self, first_argument: object, *, scheduled: bool = False) -> object:
         """The handler's result, once all that it started is done.
 
+        A handler gets `first_argument` and the context; one that takes a single argument gets only the first of them,
+        or where it is run as `scheduled` only the context, as in Motia.
         Raises: what the handler raises, or else the first error of a call that it did not await. The record notes it.
         """
         try:
             try:
                 handler = self._process.handler()
+                alone = scheduled and positional_parameters(handler, 2, untold=1) < 2
+                arguments = (self.context,) if alone else (first_argument, self.context)
                 with self._limit:
-                    result = call_handler(handler, (first_argument, self.context), self.logger)
+                    result = call_handler(handler, arguments, self.logger)
             except BaseException:
                 self._settle()
                 raise

@@ -29,7 +29,7 @@ def call_handler(handler: UserHandler, arguments: tuple[object, ...], logger: Lo
 
     Tasks that it leaves running are cancelled, which `logger` gets to know.
     """
-    result: Any = handler(*arguments[: _positional_parameters(handler, len(arguments))])
+    result: Any = handler(*arguments[: positional_parameters(handler, len(arguments))])
     if not hasattr(result, "__await__"):
         return result
     if "asyncio" in sys.modules:
@@ -39,12 +39,18 @@ def call_handler(handler: UserHandler, arguments: tuple[object, ...], logger: Lo
     return _drive(result if hasattr(result, "send") else _coroutine(result), logger)
 
 
-def _positional_parameters(handler: UserHandler, most: int) -> int:
-    """How many of `most` positional arguments the handler takes; `most` where that cannot be told."""
+def positional_parameters(handler: UserHandler, most: int, untold: int | None = None) -> int:
+    """How many of `most` positional arguments the handler takes; `untold` (or else `most`) where that cannot be told.
+
+    A decorated handler takes what the function takes that `functools.wraps` names.
+    """
     function: Any = handler if hasattr(handler, "__code__") else getattr(handler, "__call__", None)  # noqa: B004
     code = getattr(function, "__code__", None)
-    if code is None or code.co_flags & _TAKES_ANY_NUMBER:
-        return most
+    while code is not None and code.co_flags & _TAKES_ANY_NUMBER:
+        function = getattr(function, "__wrapped__", None)
+        code = getattr(function, "__code__", None)
+    if code is None:
+        return most if untold is None else untold
     takes: int = code.co_argcount - hasattr(function, "__self__")
     return min(most, takes)
 

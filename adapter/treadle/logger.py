@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
 _LEAST_LEVEL = _LEVELS.get(os.environ.get("LOG_LEVEL", "info").lower(), _LEVELS["info"])
 _RESERVED = frozenset({"level", "time", "msg", "traceId", "step", "flows", "requestId"})
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":")).encode
+"""What contains itself ends in a RecursionError here, and is then written as `to_json_value` has it."""
 
 
 def write_line(fields: Mapping[str, object]) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from treadle.cron_guard import Guard
+
 MANIFEST_VERSION = 1
 DEFAULT_MAX_RETRIES = 3
 
@@ -43,19 +45,48 @@ class EventTrigger:
         return f"topic {self.topic}"
 
 
+class CronTrigger:
+    """The step runs when its rule or schedule of this number fires and `guard`, where there is one, admits the time.
+
+    `expression` and `timezone` are the step's own words, for people.
+    """
+
+    __slots__ = ("expression", "guard", "number", "timezone")
+
+    def __init__(self, number: int, expression: str, timezone: str | None = None, guard: Guard | None = None) -> None:
+        self.number = number
+        self.expression = expression
+        self.timezone = timezone
+        self.guard = guard
+
+    def __str__(self) -> str:
+        return f"cron {self.expression}{f' {self.timezone}' if self.timezone else ''}"
+
+
+class Telemetry:
+    """Where the app's spans go: an OTLP/HTTP endpoint, to which `/v1/traces` is appended."""
+
+    __slots__ = ("otlp_endpoint", "service_name")
+
+    def __init__(self, otlp_endpoint: str, service_name: str) -> None:
+        self.otlp_endpoint = otlp_endpoint
+        self.service_name = service_name
+
+
 if TYPE_CHECKING:
-    Trigger = ApiTrigger | EventTrigger
+    Trigger = ApiTrigger | EventTrigger | CronTrigger
 
 
 class Manifest:
     """What one function knows of its app.
 
     `emits` None means any topic, `streams` None any stream. `max_retries` counts the attempts after the first;
-    `timeout_seconds` is how long the handler may take for one message.
-    `route_keys` and `topics` are those of its triggers; a step with topics has a queue.
+    `timeout_seconds` is how long the handler may take for one message or firing. `telemetry` None: spans go nowhere.
+    `route_keys`, `topics` and `cron_triggers` are those of its triggers; a step with topics has a queue.
     """
 
     __slots__ = (
+        "cron_triggers",
         "emits",
         "flows",
         "max_retries",
@@ -63,6 +94,7 @@ class Manifest:
         "source",
         "step",
         "streams",
+        "telemetry",
         "timeout_seconds",
         "topics",
         "triggers",
@@ -79,17 +111,20 @@ class Manifest:
         streams: frozenset[str] | None = None,
         max_retries: int = DEFAULT_MAX_RETRIES,
         timeout_seconds: int | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.step = step
         self.source = source
         self.triggers = triggers
         self.route_keys = frozenset(trigger.route_key for trigger in triggers if isinstance(trigger, ApiTrigger))
         self.topics = frozenset(trigger.topic for trigger in triggers if isinstance(trigger, EventTrigger))
+        self.cron_triggers = tuple(trigger for trigger in triggers if isinstance(trigger, CronTrigger))
         self.flows = flows
         self.emits = emits
         self.streams = streams
         self.max_retries = max_retries
         self.timeout_seconds = timeout_seconds
+        self.telemetry = telemetry
 
 
 def read_manifest(path: str) -> Manifest:
@@ -116,7 +151,19 @@ def read_manifest(path: str) -> Manifest:
         streams=_names(document, "streams"),
         max_retries=int(queue.get("maxRetries", DEFAULT_MAX_RETRIES)),
         timeout_seconds=document.get("timeoutSeconds"),
+        telemetry=read_telemetry(document, path),
     )
+
+
+def read_telemetry(document: dict[str, Any], path: str) -> Telemetry | None:
+    """The manifest's `"telemetry": {"otlpEndpoint": "http://...", "serviceName": "shop"}`; None where it has none.
+
+    Raises: ManifestError.
+    """
+    telemetry = document.get("telemetry")
+    if telemetry is None:
+        return None
+    return Telemetry(_text(telemetry, "otlpEndpoint", path), _text(telemetry, "serviceName", path))
 
 
 def _text(document: dict[str, Any], key: str, path: str) -> str:
@@ -139,7 +186,38 @@ def _trigger(trigger: dict[str, Any], path: str) -> Trigger:
     return make(trigger, path)
 
 
+def _cron_trigger(trigger: dict[str, Any], path: str) -> CronTrigger:
+    guard: dict[str, Any] | None = trigger.get("guard")
+    number = trigger.get("number")
+    if type(number) is not int:
+        raise ManifestError(f"{path}: `number` must be a number")
+    return CronTrigger(
+        number,
+        _text(trigger, "expression", path),
+        trigger.get("timezone"),
+        None if guard is None else _guard(guard),
+    )
+
+
+def _guard(guard: dict[str, Any]) -> Guard:
+    from treadle.cron_guard import Guard
+
+    offsets: list[list[int]] = guard.get("offsets") or []
+    return Guard(
+        _days(guard, "daysOfMonth"),
+        _days(guard, "daysOfWeek"),
+        [(begins, seconds) for begins, seconds in offsets],
+        either=bool(guard.get("any")),
+    )
+
+
+def _days(guard: dict[str, Any], key: str) -> frozenset[int] | None:
+    days: list[int] | None = guard.get(key)
+    return None if days is None else frozenset(days)
+
+
 _TRIGGERS: dict[str, Callable[[dict[str, Any], str], Trigger]] = {
     "api": lambda trigger, path: ApiTrigger(_text(trigger, "routeKey", path)),
     "event": lambda trigger, path: EventTrigger(_text(trigger, "topic", path)),
+    "cron": _cron_trigger,
 }

@@ -10,38 +10,62 @@ import json
 
 from treadle.errors import MalformedMessage
 from treadle.json_values import object_or_none
-from treadle.trace import accepted_trace_id, new_trace_id
+from treadle.trace import trace_of, trace_of_event
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from treadle.shapes import Event
+    from treadle.trace import Trace
 
 ATTRIBUTE = "treadle"
 HOP_LIMIT = 100
 _PATH_LENGTH = 10
 """A message near the hop limit names the last steps that it went through; others need not carry it."""
 
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
 
 
 class Origin:
-    """Where a message comes from. `hops` counts the emits since the request; `path` has a long chain's last steps."""
+    """What a run follows from. `trace` has the run's own span, a child of the one that caused it.
 
-    __slots__ = ("hops", "path", "topic", "trace_id")
+    `hops` counts the emits since the request; `path` has a long chain's last steps. `topic` and `emit_id` are those of
+    the message that the run takes, None where it is none of an emit's.
+    """
 
-    def __init__(self, trace_id: str, hops: int = 0, path: tuple[str, ...] = (), topic: str | None = None) -> None:
-        self.trace_id = trace_id
+    __slots__ = ("emit_id", "hops", "path", "topic", "trace")
+
+    def __init__(
+        self,
+        trace: Trace,
+        hops: int = 0,
+        path: tuple[str, ...] = (),
+        topic: str | None = None,
+        emit_id: str | None = None,
+    ) -> None:
+        self.trace = trace
         self.hops = hops
         self.path = path
         self.topic = topic
+        self.emit_id = emit_id
+
+    @property
+    def trace_id(self) -> str:
+        return self.trace.trace_id
 
     def attribute(self, *, emit_id: str, step: str, topic: str, flows: tuple[str, ...]) -> str:
         """The attribute's text for a message that `step` emits in answer to what came from here."""
         hops = self.hops + 1
         fields: dict[str, object] = {
-            "traceId": self.trace_id,
+            "traceId": self.trace.trace_id,
+            "traceparent": self.trace.traceparent,
             "emitId": emit_id,
             "step": step,
             "topic": topic,
@@ -56,19 +80,24 @@ class Origin:
 class Message:
     """One record of an SQS batch. `attempt` counts from 1; `attribute` is the metadata's text as it came.
 
+    `sent_ms` is when the queue got it (Unix time), None where the record does not say.
+
     Source: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
     """
 
-    __slots__ = ("attempt", "attribute", "body", "message_id", "origin", "receipt_handle")
+    __slots__ = ("attempt", "attribute", "body", "message_id", "origin", "receipt_handle", "sent_ms")
 
     def __init__(self, record: Event) -> None:
         self.message_id: str = record["messageId"]
         self.receipt_handle: str = record["receiptHandle"]
         self.body: str = record["body"]
-        self.attempt = int(record["attributes"]["ApproximateReceiveCount"])
+        system: dict[str, str] = record["attributes"]
+        self.attempt = int(system["ApproximateReceiveCount"])
+        sent = system.get("SentTimestamp")
+        self.sent_ms = int(sent) if sent else None
         attributes: dict[str, Any] = record.get("messageAttributes") or {}
         self.attribute: str | None = attributes.get(ATTRIBUTE, {}).get("stringValue")
-        self.origin = _origin(self.attribute)
+        self.origin = _origin(self.attribute, self.message_id)
 
     def data(self) -> object:
         """What was emitted.
@@ -76,28 +105,26 @@ class Message:
         Raises: MalformedMessage.
         """
         try:
-            return json.loads(self.body, parse_constant=_no_constant)
+            return _decode(self.body)
         except (ValueError, RecursionError) as error:
             raise MalformedMessage(f"the message is not JSON: {error}") from None
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _origin(attribute: str | None) -> Origin:
-    """The origin in the attribute; a fresh one for a message that somebody else than an emit has sent."""
+def _origin(attribute: str | None, message_id: str) -> Origin:
+    """The origin in the attribute. A message that somebody else than an emit has sent begins a trace of its own."""
     try:
         fields: Any = json.loads(attribute) if attribute else None
     except ValueError:
         fields = None
     given = object_or_none(fields)
     if given is None:
-        return Origin(new_trace_id())
-    hops, path, topic = given.get("hops"), given.get("path"), given.get("topic")
+        return Origin(trace_of_event(message_id))
+    hops, path, topic, emit_id = given.get("hops"), given.get("path"), given.get("topic"), given.get("emitId")
+    trace_id, traceparent = given.get("traceId"), given.get("traceparent")
     return Origin(
-        accepted_trace_id(given.get("traceId")) or new_trace_id(),
+        trace_of_event(message_id) if trace_id is None and traceparent is None else trace_of(trace_id, traceparent),
         hops if type(hops) is int and hops >= 0 else 0,
         tuple(map(str, path)) if isinstance(path, list) else (),  # pyright: ignore[reportUnknownArgumentType]
         topic if isinstance(topic, str) else None,
+        emit_id if isinstance(emit_id, str) else None,
     )

@@ -19,10 +19,19 @@ TOPIC_NAME_LIMIT = 256
 """Source: https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html"""
 TABLE_NAME_LIMIT = 255
 """Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html"""
+SCHEDULE_NAME_LIMIT = 64
+"""EventBridge rules and schedules. Source: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html"""
 TAG_VALUE_LIMIT = 256
 """Source: https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html"""
 
 LIVE_ALIAS = "live"
+
+SYSTEM_PREFIX = "_treadle-"
+"""What the names of Treadle's own functions begin with; no step may be named so."""
+WEBSOCKET = "_treadle-websocket"
+"""The function behind the WebSocket API: connections, joins and leaves."""
+BROADCAST = "_treadle-broadcast"
+"""The function that tells the connections of a stream's changes."""
 
 _LOGICAL_ID_NAME_LIMIT = 120
 _LEGAL = re.compile(r"[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*")
@@ -54,6 +63,8 @@ def part(name: str, limit: int) -> str:
     Injective: a legal name that looks as if it had been hashed is hashed too, in upper case as well, since IAM takes
     names that differ in case only for one.
     """
+    if name in (WEBSOCKET, BROADCAST):
+        return name
     if len(name) <= limit and _LEGAL.fullmatch(name) and not _HASHED.search(name):
         return name
     slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[: limit - 11].strip("-")
@@ -144,6 +155,19 @@ class Names:
 
     def stream_table(self, stream: str) -> str:
         return self._name(stream, TABLE_NAME_LIMIT, "stream")
+
+    def connections_table(self) -> str:
+        return f"{self._prefix}connections"
+
+    def schedule(self, step: str, number: int) -> str:
+        """The rule or schedule of the cron trigger number `number` (from 0) of a step."""
+        return self._name(step, SCHEDULE_NAME_LIMIT, "" if number == 0 else str(number + 1))
+
+    def scheduler_role(self) -> str:
+        return f"{self._prefix}schedules--scheduler"
+
+    def websocket_api(self) -> str:
+        return f"{self.app}--{self.stage}--websocket"
 
     def http_api(self) -> str:
         return f"{self.app}--{self.stage}"

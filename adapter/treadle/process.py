@@ -12,14 +12,28 @@ from treadle.manifest import Manifest, read_manifest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from treadle.manifest import CronTrigger
     from treadle.resources import Resources
     from treadle.shapes import LambdaContext, UserHandler
+
+
+RESERVED_MS = 500
+"""What the adapter needs of an invocation's time beside the handler: to tell of its end, to put a message back."""
 
 
 class StepProcess:
     """One step in one process. Its module is loaded when the process starts: then Lambda gives it a whole CPU."""
 
-    __slots__ = ("_deadline_seconds", "_handler", "_resources", "manifest", "project_root", "version")
+    __slots__ = (
+        "_deadline_seconds",
+        "_handler",
+        "_queue_arn",
+        "_resources",
+        "_schedules",
+        "manifest",
+        "project_root",
+        "version",
+    )
 
     def __init__(self, task_root: str) -> None:
         self.manifest: Manifest = read_manifest(os.path.join(task_root, "treadle", "manifest.json"))
@@ -27,6 +41,8 @@ class StepProcess:
         self.project_root = os.path.join(task_root, "app")
         self._handler: UserHandler | None = None
         self._resources: Resources | None = None
+        self._queue_arn: str | None = None
+        self._schedules: dict[str, CronTrigger] | None = None
         self._deadline_seconds = float("inf")
 
     def start(self) -> None:
@@ -63,9 +79,36 @@ class StepProcess:
             self._resources = Resources.of_function(lambda_context.invoked_function_arn, self._seconds_left)
         return self._resources
 
+    def queue_arn(self, lambda_context: LambdaContext) -> str:
+        """The step's own queue."""
+        if self._queue_arn is None:
+            resources = self.resources(lambda_context)
+            self._queue_arn = resources.queue_arn(resources.names.queue(self.manifest.step))
+        return self._queue_arn
+
+    def schedules(self, lambda_context: LambdaContext) -> dict[str, CronTrigger]:
+        """The step's cron triggers, by the names of their rules and schedules."""
+        if self._schedules is None:
+            names, manifest = self.resources(lambda_context).names, self.manifest
+            self._schedules = {
+                names.schedule(manifest.step, trigger.number): trigger for trigger in manifest.cron_triggers
+            }
+        return self._schedules
+
     def begin(self, lambda_context: LambdaContext) -> None:
         """Notes when the invocation has to end: no call to AWS waits longer."""
         self._deadline_seconds = time.monotonic() + lambda_context.get_remaining_time_in_millis() / 1000
+
+    def handler_seconds(self, lambda_context: LambdaContext) -> float | None:
+        """What a message's or a firing's handler may take, None without a limit.
+
+        It is a little less than Lambda's own timeout where that is near, so that the reason is told.
+        """
+        seconds = self.manifest.timeout_seconds
+        if seconds is None:
+            return None
+        left = (lambda_context.get_remaining_time_in_millis() - RESERVED_MS) / 1000
+        return float(min(seconds, left)) if left > 0 else float(seconds)
 
     def _seconds_left(self) -> float:
         return self._deadline_seconds - time.monotonic()

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import time
-
-from treadle.arguments import bind
-from treadle.table import KEY_BYTES_LIMIT, Table, has_expired, key_text, value_of
+from treadle.arguments import bind, checked_ttl_seconds
+from treadle.table import KEY_BYTES_LIMIT, Table, key_text, value_of, value_written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
+    from typing import TypeVar
 
+    from treadle.aws.expressions import Expressions
     from treadle.calls import Calls
     from treadle.record import Counts
     from treadle.resources import Resources
     from treadle.shapes import Json
 
+    T = TypeVar("T")
+
 _KEY = ("group", "key")
 _ITEM = ("group", "key", "value")
+_UPDATE = ("group", "key", "ops")
 
 
 class State:
-    """Every method is awaitable. `group` may be left out (`default`); keywords are `group`, `key`, `value`."""
+    """Every method is awaitable. `group` may be left out (`default`); keywords are `group`, `key`, `value`, `ops`.
+
+    A value whose time to live is over is not there.
+    """
 
     __slots__ = ("_calls", "_table")
 
@@ -35,33 +41,75 @@ class State:
 
         def run() -> Json:
             item = self._table.get(group, key)
-            return None if item is None or has_expired(item, time.time()) else value_of(item)
+            return None if item is None else value_of(item)
 
         return self._calls.add("state.get", run, writes=False)
 
-    def set(self, *arguments: object, **keywords: object) -> Awaitable[object]:
+    def get_with_version(self, *arguments: object, **keywords: object) -> Awaitable[tuple[Json, int]]:
+        """The value at `(key)` or `(group, key)` and its version, which counts its writes; (None, 0): there is none."""
+        group, key = _key("state.get_with_version", arguments, keywords)
+
+        def run() -> tuple[Json, int]:
+            from treadle.versions import version_of
+
+            item = self._table.get(group, key)
+            return (None, 0) if item is None else (value_of(item), version_of(item))
+
+        return self._calls.add("state.get_with_version", run, writes=False)
+
+    def set(
+        self, *arguments: object, ttl_seconds: object = None, expected_version: object = None, **keywords: object
+    ) -> Awaitable[object]:
         """Stores a value at `set(key, value)` or `set(group, key, value)`, and returns it.
 
-        Raises: TypeError, InvalidValue; when awaited AwsCallError.
+        After `ttl_seconds` it is gone; without them it stays. With `expected_version` it is stored only where the
+        present value has that version; 0: where there is none.
+        Raises: TypeError, ValueError, InvalidValue; when awaited VersionConflict, AwsCallError.
         """
         given_group, given_key, value = bind("state.set", _ITEM, arguments, keywords)
         group, key = _texts(given_group, given_key)
-        encoded = self._table.encoded(group, key, value, "value")
+        ttl = checked_ttl_seconds("state.set", ttl_seconds)
+        encoded = self._table.encoded(group, key, value, "value", expires=ttl is not None)
 
-        def run() -> object:
-            self._table.set(group, key, encoded)
+        def write(condition: Expressions | None = None) -> object:
+            self._table.set(group, key, value_written(encoded, ttl, condition))
             return value
 
+        run = _guarded("state.set", group, key, expected_version, write)
         return self._calls.add("state.set", run, writes=True)
 
-    def delete(self, *arguments: object, **keywords: object) -> Awaitable[Json]:
-        """Deletes the value at `delete(key)` or `delete(group, key)`, and returns what it was, or None."""
+    def update(self, *arguments: object, **keywords: object) -> Awaitable[dict[str, Json]]:
+        """Changes fields of the value at `update(key, ops)` or `update(group, key, ops)`, in one atomic step.
+
+        `[{"type": "increment", "path": "count", "by": 1}]`; the types are set, merge, increment, decrement, remove.
+        Returns `{"old_value": ..., "new_value": ...}`. A missing value starts as `{}`; a time to live is kept.
+        Raises: TypeError, ValueError, InvalidValue; when awaited InvalidValue, WriteContention, AwsCallError.
+        """
+        from treadle.operations import parse
+        from treadle.updates import update
+
+        given_group, given_key, ops = bind("state.update", _UPDATE, arguments, keywords)
+        group, key = _texts(given_group, given_key)
+        operations = parse("state.update", ops)
+
+        def run() -> dict[str, Json]:
+            old, new = update(self._table, group, key, operations)
+            return {"old_value": old, "new_value": new}
+
+        return self._calls.add("state.update", run, writes=True)
+
+    def delete(self, *arguments: object, expected_version: object = None, **keywords: object) -> Awaitable[Json]:
+        """Deletes the value at `delete(key)` or `delete(group, key)`, and returns what it was, or None.
+
+        Raises: TypeError, ValueError; when awaited VersionConflict (with `expected_version`), AwsCallError.
+        """
         group, key = _key("state.delete", arguments, keywords)
 
-        def run() -> Json:
-            item = self._table.delete(group, key)
-            return None if item is None or has_expired(item, time.time()) else value_of(item)
+        def write(condition: Expressions | None = None) -> Json:
+            item = self._table.delete(group, key, condition)
+            return None if item is None else value_of(item)
 
+        run = _guarded("state.delete", group, key, expected_version, write)
         return self._calls.add("state.delete", run, writes=True)
 
     def get_group(self, *arguments: object, **keywords: object) -> Awaitable[list[Json]]:
@@ -69,12 +117,15 @@ class State:
         group = _group("state.get_group", arguments, keywords)
 
         def run() -> list[Json]:
-            now = time.time()
-            return [value_of(item) for item in self._table.get_group(group) if not has_expired(item, now)]
+            return [value_of(item) for item in self._table.get_group(group)]
 
         return self._calls.add("state.get_group", run, writes=False)
 
     getGroup = get_group  # noqa: N815 - Motia's name
+
+    def list_groups(self) -> Awaitable[list[str]]:
+        """The names of all groups that hold a value, sorted. It reads the whole table, and is paid for that."""
+        return self._calls.add("state.list_groups", self._table.list_groups, writes=False)
 
     def clear(self, *arguments: object, **keywords: object) -> Awaitable[None]:
         """Deletes all values of a group."""
@@ -84,6 +135,16 @@ class State:
             self._table.clear(group)
 
         return self._calls.add("state.clear", run, writes=True)
+
+
+def _guarded(
+    method: str, group: str, key: str, expected_version: object, write: Callable[[Expressions | None], T]
+) -> Callable[[], T]:
+    if expected_version is None:
+        return lambda: write(None)
+    from treadle.versions import guarded
+
+    return guarded(method, group, key, expected_version, write)
 
 
 def _key(method: str, arguments: tuple[object, ...], keywords: dict[str, object]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from treadle_cli import terminal
-from treadle_cli.commands import check, dev, emit, invoke, new, synth
+from treadle_cli.commands import check, cron, dev, emit, invoke, logs, new, synth, trace
 from treadle_cli.planned import Commands
 from treadle_infra.app.findings import TreadleError
 
@@ -31,6 +31,9 @@ app.command("check")(check.check)
 app.command("synth")(synth.synth)
 app.command("invoke")(invoke.invoke)
 app.command("emit")(emit.emit)
+app.command("logs")(logs.logs)
+app.command("trace")(trace.trace)
+app.add_typer(cron.app, name="cron")
 app.command("new")(new.new)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from treadle_infra.app.findings import TreadleError
+
+if TYPE_CHECKING:
+    from treadle_local.running import Running
 
 Folder = Annotated[Path | None, typer.Argument(metavar="DIR", help="The project's folder.", show_default="here")]
 Project = Annotated[
@@ -15,6 +18,22 @@ Project = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of text.")]
 Stage = Annotated[str, typer.Option("--stage", "-s", metavar="NAME", help="The stage to build for.")]
+ObservedStage = Annotated[
+    str, typer.Option("--stage", "-s", metavar="NAME", help="The stage to look at; `dev` is the running emulator.")
+]
+
+
+def observed_project(project: Path | None, stage: str) -> Running:
+    """What runs on a stage. Raises TreadleError `stage-not-deployed`, `not-running`."""
+    from treadle_local.running import find_running
+
+    if stage != "dev":
+        raise TreadleError(
+            "stage-not-deployed",
+            f"stage `{stage}` cannot be looked at: Treadle does not deploy to AWS yet",
+            hint="leave --stage out to look at the running emulator",
+        )
+    return find_running(project_folder(None, project))
 
 
 def project_folder(folder: Path | None, project: Path | None) -> Path:

@@ -5,31 +5,32 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, assert_never
 
 from treadle_cli import terminal
-from treadle_cli.stacks import readable_frames
+from treadle_cli.log_lines import LogLines
+from treadle_cli.moments import moment
 from treadle_local.dev.happenings import (
+    Announced,
+    Connected,
     Denied,
+    Disconnected,
+    Fired,
     Found,
     Handled,
     Happening,
     Logged,
+    PlannedFiring,
     Printed,
     Progress,
     Ready,
+    Rejected,
     Reloaded,
     Requested,
     ResourceFailed,
     Trouble,
 )
-
-_STEP_WIDTH_LIMIT = 24
-_RESULT_COLOURS = {"ok": "green", "retry": "yellow", "dead-letter": "red", "error": "red"}
-_OUTCOMES = {"retry": "will retry", "dead-letter": "dead-lettered"}
-_ERROR_FIELDS = frozenset({"errorType", "errorMessage", "stack"})
-_LEVEL_COLOURS = {"debug": "bright_black", "info": "blue", "warn": "yellow", "error": "red"}
 
 
 class JsonReporter:
@@ -53,7 +54,11 @@ class JsonReporter:
                 value = {"event": "handled", "step": happening.step, "record": dict(happening.record)}
             case _:
                 value = {"event": _event_name(happening), **dataclasses.asdict(happening)}
-        print(json.dumps(value, ensure_ascii=False, default=str), flush=True)  # noqa: T201
+        print(json.dumps(value, ensure_ascii=False, default=_json_text), flush=True)  # noqa: T201
+
+
+def _json_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _event_name(happening: Happening) -> str:
@@ -66,9 +71,8 @@ class TextReporter:
 
     def __init__(self, *, colour: bool) -> None:
         self._on = colour
-        self._step_width = 0
+        self._lines = LogLines(colour=colour)
         self._after_blank = False
-        self._last_errors: dict[str, str] = {}
 
     def tell(self, happening: Happening) -> None:
         text = self._text(happening)
@@ -97,17 +101,19 @@ class TextReporter:
             case Handled():
                 return self._handled(happening)
             case Logged():
-                return self._logged(happening)
+                return self._lines.said(_now(), happening.step, happening.level, happening.message, happening.fields)
             case Printed():
-                return self._printed(happening)
+                return self._lines.printed(_now(), happening.step, happening.text)
+            case Fired():
+                return self._line(happening.step, f"cron  {self._paint('fired', bold=True)}")
+            case Connected() | Disconnected() | Rejected():
+                return self._connection(happening)
+            case Announced():
+                return self._announced(happening)
             case Denied():
-                return self._line(
-                    happening.step, f"{self._paint('AccessDenied', 'red', bold=True)} {happening.message}"
-                )
+                return self._trouble(happening.step, "AccessDenied", "red", happening.message)
             case Trouble():
-                return self._line(
-                    happening.step or "", f"{self._paint('trouble', 'yellow', bold=True)} {happening.text}"
-                )
+                return self._trouble(happening.step or "", "trouble", "yellow", happening.text)
             case _:
                 assert_never(happening)
 
@@ -120,80 +126,62 @@ class TextReporter:
         return self._line(request.step or "", f"{what}  {status}", request.duration_ms, request.trace_id)
 
     def _handled(self, handled: Handled) -> str | None:
-        record = handled.record
-        trigger = record.get("trigger", {})
-        if trigger.get("kind") == "api":
+        if handled.record.get("trigger", {}).get("kind") == "api":
             return None  # its request has a line of its own
-        result, attempt = str(record.get("result", "")), trigger.get("attempt", 1)
-        outcome = self._paint(_OUTCOMES.get(result, result), _RESULT_COLOURS.get(result), bold=True)
-        again = f" (attempt {attempt})" if attempt != 1 else ""
-        what = trigger.get("topic") or str(trigger.get("kind", ""))
-        trace_id = record.get("traceId")
-        return self._line(
-            handled.step,
-            f"{what}  {outcome}{again}",
-            record.get("durationMs"),
-            None if trace_id is None else str(trace_id),
-        )
+        return self._lines.record(_now(), handled.step, handled.record)
 
-    def _logged(self, logged: Logged) -> str:
-        level = self._paint(logged.level.upper(), _LEVEL_COLOURS[logged.level])
-        stack = logged.fields.get("stack")
-        if logged.level == "error" and isinstance(stack, str):
-            fields = {name: value for name, value in logged.fields.items() if name not in _ERROR_FIELDS}
-            error = f"{logged.fields.get('errorType')}: {logged.fields.get('errorMessage')}"
-            self._last_errors[logged.step] = error
-            head = self._line(logged.step, f"{level} {logged.message}{self._fields(fields)}")
-            return "\n".join([head, *self._below(readable_frames(stack))])
-        return self._line(logged.step, f"{level} {logged.message}{self._fields(logged.fields)}")
+    def _connection(self, told: Connected | Disconnected | Rejected) -> str:
+        match told:
+            case Connected():
+                text = f"{self._paint('connected', 'green')} {told.path}  {self._paint(told.connection_id, dim=True)}"
+            case Disconnected():
+                why = f" {told.reason}" if told.reason else ""
+                ended = f"disconnected ({told.code}{why}) after {told.seconds:.0f} s"
+                text = self._paint(f"{ended}  {told.connection_id}", dim=True)
+            case Rejected():
+                text = f"{self._paint(f'refused {told.status}', 'yellow', bold=True)} {told.path}  {told.reason}"
+        return self._line("", f"websocket {text}")
 
-    def _printed(self, printed: Printed) -> str | None:
-        report = _lambda_error(printed.text)
-        if report is None:
-            return self._line(printed.step, self._paint("│ ", dim=True) + printed.text)
-        error = f"{report['errorType']}: {report['errorMessage']}"
-        if self._last_errors.get(printed.step) == error:
-            return None  # the adapter has told it, with a better stack
-        stack = "".join(str(frame) for frame in report["stackTrace"] or ())
-        head = self._line(printed.step, self._paint(f"ERROR {error}", "red"))
-        return "\n".join([head, *self._below(readable_frames(stack))])
+    def _announced(self, told: Announced) -> str:
+        where = f"{told.group}/{told.id}" if told.id is not None else told.group
+        receivers = f"{told.delivered} connection{'s' * (told.delivered != 1)}"
+        trace = f"  {told.trace_id}" if told.trace_id else ""
+        return self._line("", self._paint(f"stream {told.stream}  {told.event} {where} → {receivers}{trace}", dim=True))
 
-    def _fields(self, fields: Mapping[str, Any]) -> str:
-        return "".join(f"  {self._paint(name, dim=True)}={_short(value)}" for name, value in fields.items())
-
-    def _below(self, lines: Iterable[str]) -> list[str]:
-        """Lines that belong to the one above, under its text."""
-        margin = " " * (len("HH:MM:SS") + 2 + self._step_width + 2)
-        return [f"{margin}{self._paint('│', dim=True)} {line}" for line in lines]
+    def _trouble(self, step: str, kind: str, colour: str, text: str) -> str:
+        return self._line(step, f"{self._paint(kind, colour, bold=True)} {text}")
 
     def _line(self, step: str, text: str, duration_ms: float | None = None, trace_id: str | None = None) -> str:
-        now = self._paint(time.strftime("%H:%M:%S"), dim=True)
-        self._step_width = max(self._step_width, min(len(step), _STEP_WIDTH_LIMIT))
-        name = self._paint(f"{step:<{self._step_width}}", "cyan")
-        took = self._paint(f"  {duration_ms:.0f} ms", dim=True) if duration_ms is not None else ""
-        trace = self._paint(f"  {trace_id}", dim=True) if trace_id else ""
-        return f"{now}  {name}  {text}{took}{trace}"
+        return self._lines.line(_now(), step, text, duration_ms, trace_id)
 
     # the blocks
 
     def _ready(self, ready: Ready) -> str:
         arrow = self._paint("→", dim=True)
         lines = [self._paint(f"Treadle is ready ({ready.seconds:.1f} s)", "green", bold=True), ""]
-        pairs = (*ready.routes, *ready.subscriptions)
+        crons = [(planned.expression, planned.step) for planned in ready.schedules]
+        pairs = (*ready.routes, *ready.subscriptions, *crons)
         width = max((len(left) for left, _ in pairs), default=0)
-        self._step_width = min(max((len(step) for _, step in pairs), default=0), _STEP_WIDTH_LIMIT)
+        self._lines.widen(step for _, step in pairs)
+
+        def row(left: str, step: str) -> str:
+            return f"          {left:<{width}}  {arrow} {self._paint(step, 'cyan')}"
+
         if ready.routes:
             lines.append(f"  HTTP    {self._paint(ready.http_url, bold=True)}")
-            lines += [
-                f"          {route:<{width}}  {arrow} {self._paint(step, 'cyan')}" for route, step in ready.routes
-            ]
+            lines += [row(*route) for route in ready.routes]
+        if ready.streams:
+            lines += [f"  Streams {self._paint(ready.ws_url, bold=True)}", f"          {', '.join(ready.streams)}"]
         if ready.subscriptions:
             lines.append("  Topics")
+            lines += [row(*subscription) for subscription in ready.subscriptions]
+        if ready.schedules:
+            lines.append("  Cron")
             lines += [
-                f"          {topic:<{width}}  {arrow} {self._paint(step, 'cyan')}"
-                for topic, step in ready.subscriptions
+                f"{row(planned.expression, planned.step)}  {self._paint(_next_time(planned), dim=True)}"
+                for planned in ready.schedules
             ]
-        if not ready.routes and not ready.subscriptions:
+        if not pairs:
             lines.append("  No step yet: save one under steps/ and it runs. `treadle new NAME` shows how one looks.")
         if ready.clock == "manual":
             lines.append(f"  Clock   manual: POST {ready.aws_url}/__treadle/clock " + '{"advance_seconds": n}')
@@ -228,17 +216,9 @@ class TextReporter:
         return terminal.paint(text, colour, bold=bold, dim=dim, on=self._on)
 
 
-def _lambda_error(text: str) -> Mapping[str, Any] | None:
-    """The line with which Lambda's runtime client logs an error that left the handler; None for any other line."""
-    if not text.startswith("{") or '"stackTrace"' not in text:
-        return None
-    try:
-        value: Any = json.loads(text)
-    except ValueError:
-        return None
-    return value if {"errorType", "errorMessage", "stackTrace"} <= value.keys() else None
+def _now() -> str:
+    return time.strftime("%H:%M:%S")
 
 
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 120 else f"{text[:117]}…"
+def _next_time(planned: PlannedFiring) -> str:
+    return "never again" if planned.next is None else f"next {moment(planned.next, planned.timezone)}"

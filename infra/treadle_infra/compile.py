@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from treadle.names import BROADCAST, WEBSOCKET
 from treadle_infra.app.findings import Finding, has_errors
 from treadle_infra.app.model import App
 from treadle_infra.artifacts.bundle import BundleOptions, bundle
+from treadle_infra.artifacts.model import Artifact
 from treadle_infra.discovery.discover import DiscoverOptions, discover
 from treadle_infra.synth.assembly import Assembly, synthesize
 from treadle_infra.synth.template import check_template
@@ -53,9 +55,7 @@ def compile_project(project: Path, stage: str, options: CompileOptions) -> Compi
         discovery = discover(project, options.discover)
     with stopwatch.phase("bundle"):
         bundles = bundle(project, discovery.app, options.bundle)
-    app = dataclasses.replace(
-        discovery.app, steps=tuple(step for step in discovery.app.steps if step.name in bundles.artifacts)
-    )
+    app = _bundled(discovery.app, bundles.artifacts)
     with stopwatch.phase("build_topology"):
         topology = build_topology(app, fresh_placement(app.name, stage))
     with stopwatch.phase("check"):
@@ -64,6 +64,13 @@ def compile_project(project: Path, stage: str, options: CompileOptions) -> Compi
         assembly = synthesize(topology, bundles.artifacts) if topology.resources else None
         findings += check_template(assembly.template) if assembly is not None else []
     return Compilation(app, topology, assembly, tuple(findings), stopwatch.seconds)
+
+
+def _bundled(app: App, artifacts: Mapping[str, Artifact]) -> App:
+    """The app with all that has a zip: nothing at all where the streams' own functions have none."""
+    if app.streams and not {WEBSOCKET, BROADCAST} <= artifacts.keys():
+        return App(app.name)
+    return dataclasses.replace(app, steps=tuple(step for step in app.steps if step.name in artifacts))
 
 
 class _Stopwatch:

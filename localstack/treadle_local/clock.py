@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 _LONGEST_ADVANCE_SECONDS = 100 * 366 * 86_400
+_LONGEST_WAIT_SECONDS = 60.0
+_FEW_TIMERS = 64
+# Seconds since the epoch are exact to a fifth of a microsecond as floats: sums of them are only with rounding.
+_DECIMALS = 6
+
+_log = logging.getLogger("treadle.clock")
 
 
 class Clock(Protocol):
@@ -59,8 +66,24 @@ class RealClock:
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         timer = Timer(callback)
-        timer.bind(asyncio.get_running_loop().call_later(max(0.0, when - time.time()), callback))
+        self._arm(timer, when)
         return timer
+
+    def _arm(self, timer: Timer, when: float) -> None:
+        """Waits a minute at most at a time: the loop's own clock stands still while the machine sleeps, and the
+        machine's may be set."""
+        left_seconds = when - time.time()
+        loop = asyncio.get_running_loop()
+        if left_seconds <= _LONGEST_WAIT_SECONDS:
+            timer.bind(loop.call_later(max(0.0, left_seconds), self._ring, timer, when))
+        else:
+            timer.bind(loop.call_later(_LONGEST_WAIT_SECONDS, self._arm, timer, when))
+
+    def _ring(self, timer: Timer, when: float) -> None:
+        if time.time() < when:  # the two clocks differ by a little, or the machine's has been set back
+            self._arm(timer, when)
+        else:
+            timer.callback()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -72,8 +95,9 @@ class ManualClock:
     kind = "manual"
 
     def __init__(self, start: float | None = None) -> None:
-        self._now = time.time() if start is None else start
-        self._timers: list[tuple[float, int, Timer]] = []
+        self._now = round(time.time() if start is None else start, _DECIMALS)
+        self._timers: list[tuple[float, int, Timer, float]] = []
+        self._room = _FEW_TIMERS
         self._serial = itertools.count()
 
     def now(self) -> float:
@@ -84,8 +108,16 @@ class ManualClock:
         if when <= self._now:
             timer.bind(asyncio.get_running_loop().call_later(0, callback))
         else:
-            heapq.heappush(self._timers, (when, next(self._serial), timer))
+            heapq.heappush(self._timers, (round(when, _DECIMALS), next(self._serial), timer, when))
+            if len(self._timers) > self._room:
+                self._drop_cancelled()
         return timer
+
+    def _drop_cancelled(self) -> None:
+        """Forgets cancelled timers, which else would stay for as long as the clock stands still."""
+        self._timers = [entry for entry in self._timers if not entry[2].cancelled]
+        heapq.heapify(self._timers)
+        self._room = max(_FEW_TIMERS, 2 * len(self._timers))
 
     async def sleep(self, seconds: float) -> None:
         done = asyncio.get_running_loop().create_future()
@@ -99,14 +131,18 @@ class ManualClock:
         """Moves time forward and calls back everything that is then due, in order of its time.
 
         Each callback sees `now()` at its own moment, so that a timer set by a callback and due within the
-        same advance fires too.
+        same advance fires too. One that fails is logged and keeps no other from its turn. Tasks that callbacks wake
+        run when all this is done.
         """
         if not 0 <= seconds <= _LONGEST_ADVANCE_SECONDS:
             raise ValueError("the clock goes forward, by a century at most")
-        end = self._now + seconds
+        end = round(self._now + seconds, _DECIMALS)
         while self._timers and self._timers[0][0] <= end:
-            when, _, timer = heapq.heappop(self._timers)
+            _, _, timer, when = heapq.heappop(self._timers)
             self._now = max(self._now, when)
             if not timer.cancelled:
-                timer.callback()
-        self._now = end
+                try:
+                    timer.callback()
+                except Exception:
+                    _log.exception("a timer failed")
+        self._now = max(self._now, end)

@@ -20,14 +20,21 @@ from treadle_local.clock import Clock, ManualClock
 from treadle_local.cloudformation.events import StackEvent
 from treadle_local.cloudformation.service import CloudFormation
 from treadle_local.dynamodb.service import DynamoDbItems
+from treadle_local.dynamodb.streams_service import DynamoDbStreams
 from treadle_local.functions.logs import LogBuffer, LogLine
 from treadle_local.functions.model import FunctionVersion, InvokeOutcome, InvokeRequest
 from treadle_local.functions.pollers import Batch, Pollers
 from treadle_local.functions.runtime import Runtime, SessionCredentials
 from treadle_local.functions.service import LambdaService
+from treadle_local.functions.stream_pollers import StreamPollers
+from treadle_local.gateway.connections import Connections, is_connections_path
+from treadle_local.gateway.happenings import SocketHappening, ignore
 from treadle_local.gateway.http_api import INVOCATION_PATH, Exchange, HttpApis
-from treadle_local.http.messages import Request, Response
+from treadle_local.gateway.websocket_apis import WebSocketApis
+from treadle_local.http.messages import Answer, Request, Response
 from treadle_local.http.server import Listener, listen
+from treadle_local.schedules.happenings import ScheduleHappening, log_trouble
+from treadle_local.schedules.service import Schedules
 from treadle_local.sns.service import Sns
 from treadle_local.sqs.service import Sqs
 
@@ -45,6 +52,8 @@ class Watcher:
     denied: Callable[[Denial], None]
     undelivered: Callable[[str, str, str], None]
     dropped: Callable[[str, str], None]
+    schedule: Callable[[ScheduleHappening], None] = log_trouble
+    socket: Callable[[SocketHappening], None] = ignore
 
 
 class Emulator:
@@ -79,9 +88,22 @@ class Emulator:
         self.functions = LambdaService(region, clock, self, watcher.dropped)
         self.cloudformation = CloudFormation(region, clock, self, watcher.stack_event)
         self.apis = HttpApis(region, clock, self.services, self.functions, self.identity, watcher.exchange)
+        self.web_sockets = WebSocketApis(
+            region, clock, self.services, self.functions, self.identity, watcher.socket, self.quiet
+        )
+        self.connections = Connections(region, self.identity, self.web_sockets)
         self.pollers = Pollers(region, clock, self.identity, self.functions, self.sqs.resolve, watcher.batch)
+        self.stream_pollers = StreamPollers(
+            clock, self.identity, self.functions, self, self.items.streams.find, watcher.batch, watcher.dropped
+        )
+        self.schedules = Schedules(
+            region, clock, moto, self.functions, self.sqs, self.sns, self.identity, self.trusts, watcher.schedule
+        )
         self.services.own.update(
             {
+                "events": self.schedules.events,
+                "scheduler": self.schedules.scheduler,
+                "dynamodbstreams": DynamoDbStreams(region, clock, self.items.streams),
                 "sqs": self.sqs,
                 "sns": self.sns,
                 "lambda": self.functions,
@@ -91,10 +113,11 @@ class Emulator:
         )
         self.services.on_change("iam", self.identity.invalidate)
         self.services.on_change("apigatewayv2", self.apis.invalidate)
+        self.services.on_change("apigatewayv2", self.web_sockets.invalidate)
 
     async def start(self, host: str, port: int) -> None:
         """Binds the AWS port. Raises TreadleError `port-busy`."""
-        endpoint = Endpoint(self.region, self.services, self.identity, self._internal)
+        endpoint = Endpoint(self.region, self.services, self.identity, self._internal, self.connections.answer)
         await self.runtime.start()
         self._listener = await listen(endpoint, host, port)
         self.sqs.base_url = self.endpoint_url()
@@ -103,8 +126,11 @@ class Emulator:
     async def close(self) -> None:
         if self._listener is not None:
             await self._listener.close()
+        await self.web_sockets.close()
         await self.cloudformation.stop()
+        self.schedules.close()
         await self.pollers.close()
+        await self.stream_pollers.close()
         await self.functions.close()
         await self.runtime.close()
         self.moto.close()
@@ -114,11 +140,18 @@ class Emulator:
         assert self._listener is not None  # noqa: S101 - start() is the first call
         return self._listener.port
 
+    def quiet(self) -> bool:
+        """Whether nothing is under way: no invocation, no message or record on its way to one."""
+        parts = (self.pollers.quiet, self.stream_pollers.quiet, self.schedules.quiet, self.functions.quiet)
+        return all(part() for part in parts)
+
     # /__treadle and other addresses that are not AWS's
 
-    def _internal(self, request: Request) -> Response | Awaitable[Response] | None:
+    def _internal(self, request: Request) -> Answer | Awaitable[Answer] | None:
         if request.path.startswith(INVOCATION_PATH):
-            return self.apis.answer_path(request)
+            if is_connections_path(request.path):
+                return None  # signed, as every call of AWS
+            return self.web_sockets.upgrade_path(request) if request.wants_websocket else self.apis.answer_path(request)
         if request.path == "/__treadle/clock":
             return self._clock_request(request)
         if request.path.startswith(_CODE_PATH):
@@ -194,7 +227,7 @@ class Emulator:
         return await self.runtime.invoke(version, payload, request)
 
     def source_exists(self, arn: str) -> bool:
-        return ":sqs:" in arn and self.sqs.resolve(arn) is not None
+        return self.sqs.resolve(arn) is not None or self.items.streams.find(arn) is not None
 
     def queue_visibility_timeout(self, arn: str) -> int | None:
         queue = self.sqs.resolve(arn)
@@ -205,6 +238,7 @@ class Emulator:
 
     def mappings_changed(self) -> None:
         self.pollers.refresh()
+        self.stream_pollers.refresh()
 
     async def send_to(self, destination_arn: str, body: str) -> None:
         name = destination_arn.rsplit(":", 1)[-1]

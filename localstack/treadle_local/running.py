@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from treadle.message import Origin
 from treadle.names import Names
-from treadle.trace import new_trace_id
+from treadle.trace import new_trace
 from treadle_infra.app.findings import TreadleError
+from treadle_local.observe.app import App
+from treadle_local.observe.reading import Logs
+from treadle_local.observe.schedules import PlannedSchedule, planned_schedules
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +34,80 @@ class Outcome:
 class Running:
     """A running emulator and the manifest of what it runs."""
 
+    project: Path
     aws_url: str
+    has_manual_clock: bool
     manifest: Mapping[str, Any]
+    _clients: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+    @property
+    def app(self) -> App:
+        """What its logs show."""
+        return App(self.manifest, Logs(self._call_logs, _is_missing))
+
+    def reread(self) -> Running:
+        """The same emulator with what it runs now."""
+        return replace(self, manifest=_manifest(self.project))
+
+    def now(self) -> float:
+        """The time of its clock in seconds since the epoch."""
+        if not self.has_manual_clock:
+            return time.time()
+        with urllib.request.urlopen(f"{self.aws_url}/__treadle/clock", timeout=10) as answer:  # noqa: S310 - ours
+            return float(json.load(answer)["now"])
 
     def invoke(self, step: str, data: object) -> Outcome:
         """Runs a step once through Lambda's Invoke. Raises TreadleError `no-such-step`."""
-        names = [str(entry["step"]) for entry in self.manifest["steps"]]
+        self._check_step(step)
+        outcome = self._invoke(step, {"treadle.invoke": {"data": data}})
+        if outcome.error is not None:
+            return outcome
+        return replace(outcome, result=outcome.result.get("result"))
+
+    def schedules(self) -> list[PlannedSchedule]:
+        """The schedules of all cron steps, those of one step numbered from 1."""
+        return planned_schedules(self.manifest)
+
+    def schedule(self, step: str, number: int) -> PlannedSchedule:
+        """One schedule of a step. Raises TreadleError `no-such-step`, `no-such-schedule`."""
+        self._check_step(step)
+        own = [schedule for schedule in self.schedules() if schedule.step == step]
+        if not own:
+            others = ", ".join(dict.fromkeys(schedule.step for schedule in self.schedules()))
+            hint = f"the steps that have are: {others}" if others else "no step of the project has"
+            raise TreadleError("no-such-schedule", f"step `{step}` has no schedule", hint=hint)
+        if number > len(own):
+            listed = ", ".join(f"{schedule.number}: {schedule.expression}" for schedule in own)
+            raise TreadleError("no-such-schedule", f"step `{step}` has no schedule {number}", hint=f"it has {listed}")
+        return own[number - 1]
+
+    def run_schedule(self, schedule: PlannedSchedule) -> Outcome:
+        """Runs its step once as a firing would, whatever the day; `result` is `ok`."""
+        now = datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        firing = {"schedule": schedule.name, "time": now, "id": f"manual-{secrets.token_hex(16)}", "manual": True}
+        outcome = self._invoke(schedule.step, {"treadle.cron": firing})
+        if outcome.error is not None:
+            return outcome
+        return replace(outcome, result=outcome.result.get("result"))
+
+    def _check_step(self, step: str) -> None:
+        names = self.app.steps()
         if step not in names:
             raise TreadleError("no-such-step", f"there is no step `{step}`", hint=f"the steps are: {', '.join(names)}")
+
+    def _invoke(self, step: str, event: Mapping[str, Any]) -> Outcome:
+        """`result` is all that the function answered."""
         answer = self._call(
             "lambda",
             "invoke",
             FunctionName=self._names().function(step),
             Qualifier="live",
-            Payload=json.dumps({"treadle.invoke": {"data": data}}).encode(),
+            Payload=json.dumps(event).encode(),
         )
         document = json.loads(answer["Payload"].read() or b"null")
         if "FunctionError" in answer:
             return Outcome(None, None, document)
-        return Outcome(document.get("result"), document.get("traceId"))
+        return Outcome(document, document.get("traceId"))
 
     def emit(self, topic: str, data: object) -> str:
         """Publishes a message as the adapter would; returns its trace id. Raises TreadleError `no-such-topic`."""
@@ -55,7 +115,7 @@ class Running:
         if topic not in topics:
             hint = f"the topics are: {', '.join(topics)}" if topics else "no step emits or subscribes to anything"
             raise TreadleError("no-such-topic", f"there is no topic `{topic}`", hint=hint)
-        origin = Origin(new_trace_id())
+        origin = Origin(new_trace())
         attribute = origin.attribute(emit_id=secrets.token_hex(16), step="treadle emit", topic=topic, flows=())
         self._call(
             "sns",
@@ -66,31 +126,46 @@ class Running:
         )
         return origin.trace_id
 
+    def _call_logs(self, method: str, **params: object) -> Any:
+        return self._call("logs", method, **params)
+
     def _call(self, service: str, method: str, **params: object) -> Any:
-        """One call of AWS's API. Raises TreadleError `call-refused` in AWS's words."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        """One call of AWS's API. Raises TreadleError `call-refused` in AWS's words, `not-running` when it has ended."""
+        from botocore import exceptions
 
         try:
             return getattr(self._client(service), method)(**params)
-        except (BotoCoreError, ClientError) as problem:
-            raise TreadleError("call-refused", f"the emulator refused {service} {method}: {problem}") from None
+        except (exceptions.ConnectionError, exceptions.HTTPClientError) as problem:
+            raise TreadleError(
+                "not-running", f"the emulator at {self.aws_url} does not answer any more", hint=str(problem)
+            ) from None
+        except (exceptions.BotoCoreError, exceptions.ClientError) as problem:
+            message = f"the emulator refused {service} {method}: {problem}"
+            raise TreadleError("call-refused", message) from problem
 
     def _names(self) -> Names:
         return Names(str(self.manifest["app"]), str(self.manifest["stage"]))
 
     def _client(self, service: str) -> Any:
-        import boto3
-        from botocore.config import Config
+        if service not in self._clients:
+            import boto3
+            from botocore.config import Config
 
-        session: Any = boto3.session.Session(region_name="us-east-1")
-        config = Config(retries={"total_max_attempts": 1}, read_timeout=910)
-        return session.client(
-            service,
-            endpoint_url=self.aws_url,
-            config=config,
-            aws_access_key_id="treadle",  # any key that the emulator did not issue is root's
-            aws_secret_access_key="treadle",  # noqa: S106
-        )
+            session: Any = boto3.session.Session(region_name="us-east-1")
+            config = Config(retries={"total_max_attempts": 1}, read_timeout=910)
+            self._clients[service] = session.client(
+                service,
+                endpoint_url=self.aws_url,
+                config=config,
+                aws_access_key_id="treadle",  # any key that the emulator did not issue is root's
+                aws_secret_access_key="treadle",  # noqa: S106
+            )
+        return self._clients[service]
+
+
+def _is_missing(problem: Exception) -> bool:
+    response: Mapping[str, Any] = getattr(problem.__cause__, "response", {})
+    return bool(response.get("Error", {}).get("Code") == "ResourceNotFoundException")
 
 
 def read_details(project: Path) -> Mapping[str, Any] | None:
@@ -113,5 +188,13 @@ def find_running(project: Path) -> Running:
         raise TreadleError(
             "not-running", f"no emulator runs for {project}", hint=f"start it with: treadle dev {project}"
         )
-    manifest = json.loads((project / ".treadle" / "assembly" / "dev" / "manifest.json").read_text())
-    return Running(str(details["aws"]), manifest)
+    return Running(project, str(details["aws"]), details.get("clock") == "manual", _manifest(project))
+
+
+def _manifest(project: Path) -> Mapping[str, Any]:
+    """What runs; a project without a step has no manifest."""
+    path = project / ".treadle" / "assembly" / "dev" / "manifest.json"
+    manifest: Mapping[str, Any] = {"app": "", "stage": "dev", "steps": [], "topics": []}
+    if path.exists():
+        manifest = json.loads(path.read_text())
+    return manifest

@@ -19,6 +19,8 @@ ROUTE = "POST /things"
 
 API = {"kind": "api", "routeKey": ROUTE}
 EVENT = {"kind": "event", "topic": "thing.made"}
+SCHEDULE = "shop--dev--Step"
+CRON = {"kind": "cron", "number": 0, "expression": "0 9 * * *", "timezone": None, "guard": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +177,14 @@ def message(
 
 def batch(*records: dict[str, Any]) -> dict[str, Any]:
     return {"Records": list(records)}
+
+
+def firing(time: str = "2026-07-14T09:00:00Z", **changes: Any) -> dict[str, Any]:
+    """The plain event of the step's rule."""
+    event = event_file("scheduled_event.json")
+    return event | {"time": time, "resources": [f"arn:aws:events:us-east-2:123456789012:rule/{SCHEDULE}"]} | changes
+
+
+def scheduled(time: str = "2026-07-14T09:00:00Z", event_id: str = "d32c5kddcf5bb8c3", **more: Any) -> dict[str, Any]:
+    """The input that an EventBridge Scheduler schedule gives."""
+    return {"treadle.cron": {"schedule": SCHEDULE, "time": time, "id": event_id, **more}}

@@ -157,8 +157,8 @@ def test_a_body_that_is_not_what_it_says_never_reaches_the_handler(folder: StepF
 
 def test_the_source_documents_shape_of_result_becomes_a_response(folder: StepFolder) -> None:
     response = respond(folder, '{"status": 201, "body": {"text": "hé", "n": None}}')
-    trace_id = response["headers"].pop("x-trace-id")
-    assert trace_id[5] == "-"
+    assert response["headers"].pop("x-trace-id")[5] == "-"
+    assert response["headers"].pop("traceparent").startswith("00-")
     assert response == {
         "statusCode": 201,
         "headers": {"content-type": "application/json; charset=utf-8"},
@@ -190,7 +190,7 @@ def test_results_become_responses(folder: StepFolder) -> None:
     run = folder.step(EVALUATE).run(*(request(json.dumps([expression])) for expression, _ in cases))
     for (expression, expected), answer in zip(cases, run.answers, strict=True):
         response = answer.result
-        del response["headers"]["x-trace-id"]
+        del response["headers"]["x-trace-id"], response["headers"]["traceparent"]
         assert {key: response[key] for key in expected} == expected, expression
         assert response["statusCode"] != 204 or "body" not in response
 
@@ -340,10 +340,12 @@ def test_the_record_tells_what_a_run_did(folder: StepFolder) -> None:
     assert record.pop("durationMs") >= 0
     assert record.pop("startMs") > 1_700_000_000_000
     assert record.pop("traceId")
+    assert (len(record.pop("w3cId")), len(record.pop("spanId"))) == (32, 16)
     assert record == {
         "treadle": "invocation",
         "v": 1,
         "requestId": "8f5e1a52-0000-4000-8000-000000000001",
+        "parentId": None,
         "step": "Step",
         "version": "7",
         "trigger": {"kind": "api", "routeKey": "POST /things"},
@@ -376,7 +378,9 @@ def test_an_event_that_fits_no_trigger_is_an_error_that_says_so(folder: StepFold
     ("changes", "words"),
     [
         ({"manifest": 2}, "`manifest` must be 1"),
-        ({"triggers": [{"kind": "cron"}]}, "trigger kind `cron` is unknown"),
+        ({"triggers": [{"kind": "state"}]}, "trigger kind `state` is unknown"),
+        ({"triggers": [{"kind": "cron"}]}, "`number` must be a number"),
+        ({"telemetry": {"otlpEndpoint": "http://a"}}, "`serviceName` must be a text"),
         ({"triggers": [{"kind": "api"}]}, "`routeKey` must be a text"),
         ({"step": ""}, "`step` must be a text"),
     ],

@@ -36,6 +36,8 @@ def test_the_documented_batch_runs_the_handler_once_a_record(folder: StepFolder,
         "topic": "message.sent",
         "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
         "attempt": 1,
+        "emitId": "0123456789abcdef0123456789abcdef",
+        "sentMs": 1545082649183,
     }
     assert second["traceId"] not in ("", "SUJU6-8751089")
     assert "topic" not in second["trigger"]

@@ -7,18 +7,21 @@ import sys
 
 import pytest
 
-from .step_folder import ADAPTER, API, EVENT, StepFolder, batch, message, request
+from .step_folder import ADAPTER, API, CRON, EVENT, StepFolder, batch, firing, message, request
 
 HEAVY = {
     "asyncio", "base64", "boto3", "botocore", "dataclasses", "datetime", "decimal", "email", "hashlib", "hmac", "html",
-    "http", "inspect", "pathlib", "pydantic", "random", "socket", "ssl", "typing", "urllib", "urllib3", "uuid",
+    "http", "inspect", "pathlib", "pydantic", "random", "socket", "ssl", "threading", "typing", "urllib", "urllib3",
+    "uuid",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("entry", ["api", "event"])
+@pytest.mark.parametrize("entry", ["api", "event", "cron"])
 def test_a_step_that_calls_nothing_loads_nothing_heavy(folder: StepFolder, entry: str) -> None:
-    run = folder.manifest(triggers=[API, EVENT]).run(request('{"a": 1}', query="a=1"), batch(message()), entry=entry)
-    assert [answer.error for answer in run.answers] == [None, None]
+    traced = request('{"a": 1}', query="a=1", headers={"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"})
+    sent = message(message_id="059f36b4-87a3-44ab-83d2-661975830a7d")
+    run = folder.manifest(triggers=[API, EVENT, CRON]).run(traced, batch(sent), firing(), entry=entry)
+    assert [answer.error for answer in run.answers] == [None, None, None]
     assert not {module.partition(".")[0] for module in run.modules} & HEAVY
 
 

@@ -21,7 +21,7 @@ from treadle_local.clock import ManualClock
 from treadle_local.dynamodb.numbers import add, canonical_number, subtract
 from treadle_local.dynamodb.ordered import TOP, SortedKeys
 from treadle_local.dynamodb.service import DynamoDbItems
-from treadle_local.dynamodb.table import EventName
+from treadle_local.dynamodb.table import EventName, Record
 
 Item = dict[str, dict[str, Any]]
 
@@ -1512,8 +1512,8 @@ def test_every_change_is_told_with_the_item_before_and_after_and_no_change_is_no
     items = local_items()
     told: list[tuple[Any, ...]] = []
 
-    def tell(event: EventName, keys: Item, old: Item | None, new: Item | None) -> None:
-        told.append((event, keys, old, new))
+    def tell(event: EventName, old: Record | None, new: Record | None, expired: bool) -> None:
+        told.append((event, None if old is None else old.item, None if new is None else new.item, expired))
 
     items.table("t").on_change = tell
     first, second = {**key(), "n": number(1)}, {**key(), "n": number(2)}
@@ -1523,9 +1523,9 @@ def test_every_change_is_told_with_the_item_before_and_after_and_no_change_is_no
     items.handle("DeleteItem", {"TableName": "t", "Key": key()}, ROOT)
     items.handle("DeleteItem", {"TableName": "t", "Key": key()}, ROOT)
     assert told == [
-        ("INSERT", key(), None, first),
-        ("MODIFY", key(), first, second),
-        ("REMOVE", key(), second, None),
+        ("INSERT", None, first, False),
+        ("MODIFY", first, second, False),
+        ("REMOVE", second, None, False),
     ]
 
 

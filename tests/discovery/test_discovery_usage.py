@@ -9,6 +9,8 @@ import pytest
 from support.discovered import Find, api, codes, event, one, only, step_of
 from treadle_infra.app.model import Stream
 
+EVERYTHING = {"get", "set", "update", "delete", "get_group", "list_groups", "clear"}
+
 # usage
 
 
@@ -18,14 +20,18 @@ from treadle_infra.app.model import Stream
         ("await context.state.get('a', 'b')", {"get"}),
         ("context.state.getGroup('a'); await context.state.clear('a')", {"get_group", "clear"}),
         ("state = context.state\nawait state.delete('a', 'b')", {"delete"}),
+        ("await context.state.get_with_version('a', 'b')", {"get"}),
+        ("await context.state.update('a', 'b', [])", {"update"}),
+        ("await context.state.list_groups()", {"list_groups"}),
+        ("await context.state.set('a', 'b', 1, ttl_seconds=5, expected_version=0)", {"set"}),
         ("s, n = context.state, 1\nawait s.set('a', 'b', n)", {"set"}),
         ("ctx = context\nawait ctx.state.get_group('a')", {"get_group"}),
         ("get = context.state.get\nawait get('a', 'b')", {"get"}),
         ("await getattr(context, 'state').set('a', 'b', 1)", {"set"}),
         ("await getattr(context.state, 'get')('a', 'b')", {"get"}),
-        ("await getattr(context.state, req['op'])('a')", {"get", "set", "delete", "get_group", "clear", "update"}),
-        ("await save(context.state)", {"get", "set", "delete", "get_group", "clear", "update"}),
-        ("return context.state", {"get", "set", "delete", "get_group", "clear", "update"}),
+        ("await getattr(context.state, req['op'])('a')", EVERYTHING),
+        ("await save(context.state)", EVERYTHING),
+        ("return context.state", EVERYTHING),
         ("def inner():\n    return state.get('a', 'b')\nstate = context.state\nreturn inner()", {"get"}),
         ("if context.state is None: pass", set[str]()),
         ("order = req['order']\nif order.state == 'open': print(order.state)", set[str]()),
@@ -60,6 +66,11 @@ def test_the_use_of_state_is_read_from_the_source(find: Find, body: str, state: 
             set[str](),
         ),
         (
+            "m = context.streams.chat\nawait m.update('a', [])\nawait m.clear()\nawait m.list_groups()",
+            {"chat": {"update", "clear", "list_groups"}},
+            set[str](),
+        ),
+        (
             "m = context.streams.a if req else context.streams.b\nawait m.get('x')",
             {"a": {"get"}, "b": {"get"}},
             set[str](),
@@ -67,8 +78,8 @@ def test_the_use_of_state_is_read_from_the_source(find: Find, body: str, state: 
         ("await context.streams[NAME].get('a')", {"chat": {"get"}}, set[str]()),
         ("await context.streams[req['s']].get('a')", {}, {"get"}),
         ("await getattr(context.streams, req['s']).get('a')", {}, {"get"}),
-        ("print(context.streams.chat)", {"chat": {"get", "set", "delete", "get_group", "send", "update"}}, set[str]()),
-        ("print(context.streams)", {}, {"get", "set", "delete", "get_group", "send", "update"}),
+        ("print(context.streams.chat)", {"chat": EVERYTHING | {"send"}}, set[str]()),
+        ("print(context.streams)", {}, EVERYTHING | {"send"}),
     ],
 )
 def test_the_use_of_streams_is_read_from_the_source(

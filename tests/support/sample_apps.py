@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from treadle_infra.app.findings import SourceLocation
 from treadle_infra.app.model import (
     App,
+    CronTrigger,
     Emit,
     HttpMethod,
     HttpTrigger,
@@ -24,7 +25,7 @@ from treadle_infra.app.model import (
 
 
 def messaging_app() -> App:
-    """A request becomes a message, which a second step works off."""
+    """A request becomes a message, which a second step works off; a third one counts them every day."""
     return App(
         "my-app",
         steps=(
@@ -54,6 +55,15 @@ def messaging_app() -> App:
                 ),
                 files=("steps/event_step.py",),
             ),
+            Step(
+                "DailySummary",
+                SourceLocation("steps/cron_step.py", 1),
+                triggers=(CronTrigger("0 9 * * *", where=SourceLocation("steps/cron_step.py", 4)),),
+                emits=(Emit("summary.generated"),),
+                flows=("messaging",),
+                usage=Usage(state=operations("get_group", "set"), topics=frozenset({"summary.generated"})),
+                files=("steps/cron_step.py",),
+            ),
         ),
         streams=(Stream("messages", SourceLocation("steps/messages_stream.py", 1)), Stream("processed")),
     )
@@ -76,6 +86,12 @@ class StepFields(TypedDict, total=False):
 
 def http_step(name: str, *, path: str = "/things", method: HttpMethod = "GET", **fields: Unpack[StepFields]) -> Step:
     return _step(name, (HttpTrigger(method, path),), fields)
+
+
+def cron_step(
+    name: str, expression: str = "0 9 * * *", timezone: str | None = None, **fields: Unpack[StepFields]
+) -> Step:
+    return _step(name, (CronTrigger(expression, timezone),), fields)
 
 
 def topic_step(name: str, *topics: str, queue: QueueSettings | None = None, **fields: Unpack[StepFields]) -> Step:
@@ -129,6 +145,9 @@ _queues = st.builds(
     delay_seconds=st.integers(0, 900),
     concurrency=st.none() | st.integers(2, 1_000),
 )
+_crons = st.builds(
+    CronTrigger, st.sampled_from(["0 9 * * *", "*/5 * * * *", "0 0 13 * FRI"]), st.sampled_from([None, "Europe/Berlin"])
+)
 _permissions = st.sampled_from(
     [
         Permission(("s3:GetObject", "s3:PutObject"), ("arn:aws:s3:::pictures/*",)),
@@ -157,6 +176,7 @@ def _steps(draw: st.DrawFn, name: str, path: str, topics: list[str], streams: li
         triggers += [HttpTrigger(method, f"/{root}{tail}") for method in draw(_methods)]
     queue = draw(_queues)
     triggers += [TopicTrigger(topic, queue=queue) for topic in draw(some_topics)]
+    triggers += draw(st.lists(_crons, max_size=2))
     usages = {stream: draw(_operations) for stream in streams if draw(st.booleans())}
     has_http = any(isinstance(trigger, HttpTrigger) for trigger in triggers)
     return Step(

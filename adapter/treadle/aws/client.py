@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import threading
 import time
 
 from treadle.aws.connection import Connection, ConnectionLost, Response
@@ -21,7 +20,7 @@ from treadle.json_values import object_or_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 MAX_ATTEMPTS = 3
@@ -33,39 +32,100 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 class AwsCall:
-    """One operation on one resource, ready to be sent; the names are IAM's, and stand in errors."""
+    """One operation on one resource, ready to be sent; the names are IAM's, and stand in errors.
 
-    __slots__ = ("body", "headers", "operation", "resource", "service")
+    `path` is the one on the wire, percent-encoded. `body_sha256` is given where many calls share one body.
+    `timeout_seconds` bounds each wait for AWS.
+    """
 
-    def __init__(self, service: str, operation: str, resource: str, headers: dict[str, str], body: bytes) -> None:
+    __slots__ = (
+        "body",
+        "body_sha256",
+        "headers",
+        "method",
+        "operation",
+        "path",
+        "resource",
+        "service",
+        "timeout_seconds",
+    )
+
+    def __init__(
+        self,
+        service: str,
+        operation: str,
+        resource: str,
+        headers: dict[str, str],
+        body: bytes,
+        *,
+        method: str = "POST",
+        path: str = "/",
+        body_sha256: str | None = None,
+        timeout_seconds: float = READ_TIMEOUT_SECONDS,
+    ) -> None:
         self.service = service
         self.operation = operation
         self.resource = resource
         self.headers = headers
         self.body = body
+        self.method = method
+        self.path = path
+        self.body_sha256 = body_sha256
+        self.timeout_seconds = timeout_seconds
 
-    def failed(self, code: str, message: str, status: int | None = None) -> AwsCallError:
-        return AwsCallError(code, message, self.service, self.operation, resource=self.resource, status=status)
+    def failed(
+        self, code: str, message: str, status: int | None = None, details: Mapping[str, Any] | None = None
+    ) -> AwsCallError:
+        return AwsCallError(
+            code, message, self.service, self.operation, resource=self.resource, status=status, details=details
+        )
+
+
+class _Reach:
+    """A service's endpoint with the connections to it that nobody uses at the moment."""
+
+    __slots__ = ("_idle", "endpoint")
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._idle: list[Connection] = []
+
+    def take(self) -> Connection:
+        """The connection that was used last, or a new one: as many are kept as were ever used at once."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return Connection(self.endpoint.host, self.endpoint.port, secure=self.endpoint.secure)
+
+    def give_back(self, connection: Connection) -> None:
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
 
 
 class AwsClient:
-    """Sends calls to one region, none of which outlives `seconds_left()`. Threads may share it, and take turns."""
+    """Sends calls to one region, none of which outlives `seconds_left()`.
+
+    Threads may share it: each call has a connection of its own.
+    """
 
     def __init__(self, region: str, partition: str, seconds_left: Callable[[], float]) -> None:
         self._region = region
         self._partition = partition
-        self._endpoints: dict[str, tuple[Endpoint, Connection]] = {}
+        self._reaches: dict[str, _Reach] = {}
+        self._credentials: Credentials | None = None
         self._clock_offset_seconds = 0.0
-        self._lock = threading.Lock()
         self._seconds_left = seconds_left
 
     def endpoint(self, service: str) -> Endpoint:
-        return self._reach(service)[0]
+        return self._reach(service).endpoint
 
     def close(self) -> None:
         """Ends the connections; the next call makes new ones."""
-        for _, connection in self._endpoints.values():
-            connection.close()
+        for reach in self._reaches.values():
+            reach.close()
 
     def json_call(
         self, service: str, operation: str, target: str, resource: str, payload: dict[str, Any]
@@ -83,7 +143,7 @@ class AwsClient:
         return json.loads(response.body) if response.body else {}
 
     def send(self, call: AwsCall) -> Response:
-        """The response to a call, with status 200, after as many attempts as it takes.
+        """The response to a call, with a status of success, after as many attempts as it takes.
 
         Raises: AwsCallError, the last attempt's.
         """
@@ -105,24 +165,30 @@ class AwsClient:
             attempt += 1
 
     def _attempt(self, call: AwsCall) -> Response:
-        endpoint, connection = self._reach(call.service)
+        reach = self._reach(call.service)
         headers = signed_headers(
             call.headers,
             call.body,
-            host=endpoint.host_header,
+            method=call.method,
+            path=call.path,
+            body_sha256=call.body_sha256,
+            host=reach.endpoint.host_header,
             service=call.service,
             region=self._region,
-            credentials=_credentials(),
+            credentials=self._credentials or self._read_credentials(),
             at_seconds=time.time() + self._clock_offset_seconds,
         )
         head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        request = f"POST / HTTP/1.1\r\n{head}content-length: {len(call.body)}\r\n\r\n".encode("latin-1") + call.body
-        with self._lock:
-            response = self._exchange(connection, request, call)
-        if response.status == 200:
+        request = f"{call.method} {call.path} HTTP/1.1\r\n{head}content-length: {len(call.body)}\r\n\r\n"
+        connection = reach.take()
+        try:
+            response = self._exchange(connection, request.encode("latin-1") + call.body, call)
+        finally:
+            reach.give_back(connection)
+        if 200 <= response.status < 300:
             return response
-        code, message = _error_of(response)
-        raise _Refused(call.failed(code, message, response.status), response.headers.get("date", ""))
+        code, message, details = _error_of(response)
+        raise _Refused(call.failed(code, message, response.status, details), response.headers.get("date", ""))
 
     def _exchange(self, connection: Connection, request: bytes, call: AwsCall) -> Response:
         for again in (True, False):
@@ -130,19 +196,32 @@ class AwsClient:
             if left <= 0:
                 raise call.failed("DEADLINE", "the invocation has no time left")
             try:
-                return connection.exchange(request, min(READ_TIMEOUT_SECONDS, left))
+                return connection.exchange(request, min(call.timeout_seconds, left))
             except ConnectionLost as lost:
                 if not (again and lost.stale):
                     raise _Refused(call.failed("UNREACHABLE", str(lost)), "") from lost
         raise call.failed("UNREACHABLE", "the connection was closed twice")
 
-    def _reach(self, service: str) -> tuple[Endpoint, Connection]:
-        reached = self._endpoints.get(service)
-        if reached is None:
-            endpoint = endpoint_of(service, self._region, self._partition)
-            reached = endpoint, Connection(endpoint.host, endpoint.port, secure=endpoint.secure)
-            self._endpoints[service] = reached
-        return reached
+    def _reach(self, service: str) -> _Reach:
+        reach = self._reaches.get(service)
+        if reach is None:
+            made = _Reach(endpoint_of(service, self._region, self._partition))
+            reach = self._reaches.setdefault(service, made)
+        return reach
+
+    def _read_credentials(self) -> Credentials:
+        """Those of the function's role, which a process keeps for as long as it lives."""
+        environment = os.environ
+        try:
+            self._credentials = Credentials(
+                environment["AWS_ACCESS_KEY_ID"],
+                environment["AWS_SECRET_ACCESS_KEY"],
+                environment.get("AWS_SESSION_TOKEN", ""),
+            )
+        except KeyError as error:
+            name = error.args[0]
+            raise ConfigurationError(f"the environment variable {name} is not set: no AWS credentials") from None
+        return self._credentials
 
     def _correct_clock(self, date: str) -> bool:
         """Takes AWS's clock over from a response's `Date`; False where ours was right."""
@@ -165,34 +244,25 @@ class _Refused(Exception):  # noqa: N818 - never leaves this module
         self.date = date
 
 
-def _credentials() -> Credentials:
-    environment = os.environ
-    try:
-        return Credentials(
-            environment["AWS_ACCESS_KEY_ID"],
-            environment["AWS_SECRET_ACCESS_KEY"],
-            environment.get("AWS_SESSION_TOKEN", ""),
-        )
-    except KeyError as error:
-        raise ConfigurationError(f"the environment variable {error.args[0]} is not set: no AWS credentials") from None
-
-
 def _random_fraction() -> float:
     return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
-def _error_of(response: Response) -> tuple[str, str]:
-    """AWS's code and message in an error response of the JSON or the query protocol."""
+def _error_of(response: Response) -> tuple[str, str, dict[str, Any]]:
+    """AWS's code and message in an error response, and all of its members where it is JSON.
+
+    The XML of the query protocol is read too, and errors that have nothing but a header.
+    """
     text = response.body.decode("utf-8", "replace")
     if text.lstrip().startswith("<"):
-        return _xml_text(text, "Code"), _xml_text(text, "Message")
+        return _xml_text(text, "Code"), _xml_text(text, "Message"), {}
     try:
         fields = object_or_none(json.loads(text)) or {}
     except ValueError:
         fields = {}
     named = response.headers.get("x-amzn-errortype") or fields.get("__type") or f"HTTP {response.status}"
     code = str(named).partition(":")[0].rpartition("#")[2]
-    return code, str(fields.get("message") or fields.get("Message") or text[:200])
+    return code, str(fields.get("message") or fields.get("Message") or text[:200]), fields
 
 
 def _xml_text(text: str, tag: str) -> str:

@@ -20,6 +20,8 @@ _DNS_SUFFIXES = {
     "aws-iso-f": "csp.hci.ic.gov",
     "aws-us-gov": "amazonaws.com",
 }
+CONNECTIONS_SERVICE = "execute-api"
+_WEBSOCKET_API = r"(https?://([^/.]+)[^/]*)/([^/]+)/?"
 _URL = re.compile(r"(https?)://(\[[0-9A-Fa-f:]+\]|[^/:?#\[\]]+)(?::(\d+))?/?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -43,10 +45,12 @@ class Endpoint:
 
 
 def endpoint_of(service: str, region: str, partition: str) -> Endpoint:
-    """The endpoint of `service` (`dynamodb`, `sns`, `sqs`).
+    """The endpoint of `service` (`dynamodb`, `execute-api`, `sns`, `sqs`); `execute-api` is the app's WebSocket API.
 
     Raises: ConfigurationError.
     """
+    if service == CONNECTIONS_SERVICE:
+        return connections_endpoint()[0]
     url = os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or os.environ.get("AWS_ENDPOINT_URL")
     if url:
         return Endpoint(url)
@@ -54,3 +58,22 @@ def endpoint_of(service: str, region: str, partition: str) -> Endpoint:
     if suffix is None:
         raise ConfigurationError(f"the partition {partition} is unknown; set AWS_ENDPOINT_URL_{service.upper()}")
     return Endpoint(f"https://{service}.{region}.{suffix}")
+
+
+def connections_endpoint() -> tuple[Endpoint, str]:
+    """Where the app's WebSocket API takes calls about its connections, and what their paths begin with.
+
+    `TREADLE_WS_ENDPOINT` says it: `https://<api-id>.execute-api.<region>.amazonaws.com/<stage>`. Where
+    `AWS_ENDPOINT_URL` is set, that is the place, and its paths tell the APIs apart.
+    Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
+    Raises: ConfigurationError.
+    """
+    url = os.environ.get("TREADLE_WS_ENDPOINT", "")
+    found = re.fullmatch(_WEBSOCKET_API, url)
+    if found is None:
+        raise ConfigurationError(f"TREADLE_WS_ENDPOINT is `{url}`, which is no address of a WebSocket API's stage")
+    address, api_id, stage = found.groups()
+    elsewhere = os.environ.get("AWS_ENDPOINT_URL")
+    if elsewhere:
+        return Endpoint(elsewhere), f"/_aws/execute-api/{api_id}/{stage}"
+    return Endpoint(address), f"/{stage}"

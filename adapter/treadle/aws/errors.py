@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from treadle.errors import AwsCallError
+from treadle.errors import AwsCallError
 
 _NOT_FOUND = frozenset({"NotFound", "NotFoundException", "ResourceNotFoundException"})
-_TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
+_TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
+_GONE = 410
 _RETRYABLE = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -49,6 +48,11 @@ _CLOCK_SKEW = frozenset(
 def is_not_found(error: AwsCallError) -> bool:
     """True where the call named a resource that is not there."""
     return error.aws_code in _NOT_FOUND
+
+
+def is_gone(error: BaseException) -> bool:
+    """True where a call was about a WebSocket connection that has ended."""
+    return isinstance(error, AwsCallError) and (error.status == _GONE or error.aws_code == "GoneException")
 
 
 def is_retryable(error: AwsCallError) -> bool:

@@ -1,4 +1,4 @@
-"""Signature Version 4 for what the adapter sends: POST to `/` without a query string.
+"""Signature Version 4 for what the adapter sends: requests without a query string.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 """
@@ -9,6 +9,8 @@ import time
 from functools import lru_cache
 from hashlib import sha256
 from hmac import digest
+
+from treadle.aws.percent import percent_encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,19 +37,24 @@ def signed_headers(
     region: str,
     credentials: Credentials,
     at_seconds: float,
+    method: str = "POST",
+    path: str = "/",
+    body_sha256: str | None = None,
 ) -> dict[str, str]:
     """`headers` (names in lower case) and what makes them a signed request: host, date, token, authorization.
 
-    `at_seconds` is Unix time as AWS sees it. Every header is signed.
+    `path` is percent-encoded, without empty and dot segments. `at_seconds` is Unix time as AWS sees it. Every header is
+    signed. Not for S3, which signs paths in its own way.
     """
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at_seconds))
+    stamp = _stamp(int(at_seconds))
     complete = {**headers, "host": host, "x-amz-date": stamp}
     if credentials.session_token:
         complete["x-amz-security-token"] = credentials.session_token
     names = sorted(complete)
     signed_names = ";".join(names)
     canonical = "\n".join([f"{name}:{' '.join(complete[name].split())}" for name in names])
-    request = f"POST\n/\n\n{canonical}\n\n{signed_names}\n{sha256(body).hexdigest()}"
+    body_hash = body_sha256 or sha256(body).hexdigest()
+    request = f"{method}\n{_canonical_path(path)}\n\n{canonical}\n\n{signed_names}\n{body_hash}"
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{sha256(request.encode()).hexdigest()}"
     key = _signing_key(credentials.secret_access_key, stamp[:8], region, service)
@@ -57,6 +64,17 @@ def signed_headers(
         f"SignedHeaders={signed_names}, Signature={signature}"
     )
     return complete
+
+
+@lru_cache(maxsize=8)
+def _stamp(at_seconds: int) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at_seconds))
+
+
+@lru_cache(maxsize=4096)
+def _canonical_path(path: str) -> str:
+    """The path as it is signed: encoded once more than it is sent."""
+    return path if path == "/" else percent_encoded(path, "/")
 
 
 @lru_cache(maxsize=32)

@@ -32,3 +32,13 @@ def send_message(client: AwsClient, queue_url: str, body: str, attributes: dict[
         "MessageAttributes": {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
     }
     client.json_call("sqs", "SendMessage", _TARGET, f"queue {queue_url}", payload)
+
+
+def attribute_text(text: str) -> str:
+    """`text` fit for a message attribute: not empty, without the characters that SQS refuses.
+
+    Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+    """
+    import re
+
+    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text) or "(none)"

@@ -21,6 +21,13 @@ _ATTRIBUTES = {"path_params": "pathParams", "query_params": "queryParams", "raw_
 _CHARSET = r";\s*charset\s*=\s*\"?([^\s;\"]+)"
 
 
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+
+
 class BadRequest(Exception):  # noqa: N818 - named as HTTP names it
     """The request cannot be given to a handler; `status` and the message go to the caller."""
 
@@ -122,7 +129,7 @@ def _json_body(text: str) -> object:
     if not text or text.isspace():
         return {}
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = _decode(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
         raise BadRequest(f"Malformed JSON in the request body: {error.msg} at {place}") from None
@@ -131,10 +138,6 @@ def _json_body(text: str) -> object:
     if not isinstance(value, (dict, list)):
         raise BadRequest("Malformed JSON in the request body: the top level must be an object or an array")
     return value  # pyright: ignore[reportUnknownVariableType]
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _text(raw: str | bytes, content_type: str) -> str:

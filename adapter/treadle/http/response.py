@@ -9,14 +9,16 @@ import json
 
 from treadle.errors import InvalidResponse
 from treadle.json_values import dump_json
+from treadle.trace import TRACE_HEADER, TRACEPARENT_HEADER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from treadle.trace import Trace
+
 RESPONSE_BYTES_LIMIT = 6_291_556
 """What a function may return synchronously. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
-TRACE_HEADER = "x-trace-id"
 
 _KEYS = frozenset({"status", "status_code", "statusCode", "body", "headers"})
 _BODILESS = frozenset({204, 304})
@@ -24,11 +26,11 @@ _ABSENT = object()
 _CERTAINLY_SMALL = RESPONSE_BYTES_LIMIT // 8
 
 
-def response_from_result(result: object, trace_id: str) -> dict[str, Any]:
+def response_from_result(result: object, trace: Trace) -> dict[str, Any]:
     """API Gateway's response for a handler's result: `{"status": 201, "body": ..., "headers": {...}}`.
 
     `status` is 200 where it is left out. A `str` body is sent as it is (HTML unless `content-type` says otherwise),
-    `bytes` as binary, all else as JSON.
+    `bytes` as binary, all else as JSON. The headers `x-trace-id` and `traceparent` are the trace's, whatever was given.
     Raises: InvalidResponse, InvalidValue (which names the place in the body that is no JSON).
     """
     fields = _fields(result)
@@ -40,15 +42,21 @@ def response_from_result(result: object, trace_id: str) -> dict[str, Any]:
         response["cookies"] = cookies
     if body is not _ABSENT and status not in _BODILESS:
         _set_body(response, headers, body)
-    headers[TRACE_HEADER] = trace_id
+    _set_trace(headers, trace)
     _check_size(response)
     return response
 
 
-def error_response(status: int, message: str, trace_id: str) -> dict[str, Any]:
-    """A response with the JSON body `{"error": message}`."""
-    headers = {"content-type": "application/json; charset=utf-8", TRACE_HEADER: trace_id}
+def error_response(status: int, message: str, trace: Trace) -> dict[str, Any]:
+    """A response with the JSON body `{"error": message}`, and the trace's headers."""
+    headers = {"content-type": "application/json; charset=utf-8"}
+    _set_trace(headers, trace)
     return {"statusCode": status, "headers": headers, "body": json.dumps({"error": message})}
+
+
+def _set_trace(headers: dict[str, str], trace: Trace) -> None:
+    headers[TRACE_HEADER] = trace.trace_id
+    headers[TRACEPARENT_HEADER] = trace.traceparent
 
 
 def _fields(result: object) -> dict[str, Any]:

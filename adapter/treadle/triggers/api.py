@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from treadle.errors import InvalidResponse, InvalidValue
 from treadle.http.request import BadRequest, headers_from_event, request_from_event
-from treadle.http.response import TRACE_HEADER, error_response, response_from_result
+from treadle.http.response import error_response, response_from_result
 from treadle.invocation import Invocation
 from treadle.message import Origin
-from treadle.trace import accepted_trace_id, new_trace_id
+from treadle.trace import trace_of_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +22,8 @@ _FAILURE = "Internal server error"
 def serve_request(process: StepProcess, event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
     """The response to a payload 2.0 event. A failing handler is a 500 without details: those stand in the log."""
     headers = headers_from_event(event)
-    trace_id = accepted_trace_id(headers.get(TRACE_HEADER)) or new_trace_id()
     trigger: dict[str, object] = {"kind": "api", "routeKey": event["routeKey"]}
-    invocation = Invocation(process, lambda_context, trigger, Origin(trace_id))
+    invocation = Invocation(process, lambda_context, trigger, Origin(trace_of_headers(headers)))
     response = _response(process, invocation, event, headers)
     record = invocation.record
     record.status = response["statusCode"]
@@ -33,21 +32,21 @@ def serve_request(process: StepProcess, event: Event, lambda_context: LambdaCont
 
 
 def _response(process: StepProcess, invocation: Invocation, event: Event, headers: dict[str, str]) -> dict[str, Any]:
-    trace_id = invocation.origin.trace_id
+    trace = invocation.origin.trace
     try:
         request = request_from_event(event, headers)
     except BadRequest as refused:
         invocation.logger.warn(f"{event['routeKey']} was refused: {refused}", {"status": refused.status})
-        return error_response(refused.status, str(refused), trace_id)
+        return error_response(refused.status, str(refused), trace)
     try:
         result = invocation.run(request)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         invocation.logger.failure(f"{process.manifest.step} failed on {event['routeKey']}", error)
-        return error_response(500, _FAILURE, trace_id)
+        return error_response(500, _FAILURE, trace)
     try:
-        return response_from_result(result, trace_id)
+        return response_from_result(result, trace)
     except (InvalidResponse, InvalidValue) as error:
         invocation.logger.error(
             f"{process.manifest.step} gave no valid response: {error}", {"errorType": type(error).__name__}
@@ -56,4 +55,4 @@ def _response(process: StepProcess, invocation: Invocation, event: Event, header
     except Exception as error:
         invocation.logger.failure(f"{process.manifest.step}: the response's body cannot be made JSON", error)
         invocation.record.fail(error, process.project_root)
-    return error_response(500, _FAILURE, trace_id)
+    return error_response(500, _FAILURE, trace)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from treadle.errors import UnroutableEvent
+from treadle.errors import HandlerStopped, UnroutableEvent
 from treadle.http.request import Request, make_request
 from treadle.invocation import Invocation
 from treadle.json_values import object_or_none, to_json_value
 from treadle.message import Origin
-from treadle.trace import accepted_trace_id, new_trace_id
+from treadle.trace import trace_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,25 +26,35 @@ _REQUEST_PARTS = frozenset({"body", "headers", "pathParams", "queryParams"})
 def serve_direct(process: StepProcess, event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
     """`{"result": what the handler returned, "traceId"}`. A failing handler's error is raised as it is.
 
-    `data` is the event's data for a step with an event trigger, else the request's body. A whole request is
+    `data` is the event's data for a step with an event trigger, else the request's body; a step that has schedules and
+    nothing else is run as by one of them, with `data` as its input. A whole request is
     `{"treadle.request": {"body", "headers", "pathParams", "queryParams"}}`; only a step with an api trigger takes one.
     """
     given = object_or_none(event[KEY])
     if given is None or not given.keys() <= {"data", "traceId"}:
         raise UnroutableEvent(f'"{KEY}" must be {{"data": ..., "traceId": ...}}')
     argument = _argument(process, given.get("data"))
-    trace_id = accepted_trace_id(given.get("traceId")) or new_trace_id()
-    invocation = Invocation(process, lambda_context, {"kind": "invoke"}, Origin(trace_id))
+    origin = Origin(trace_of(given.get("traceId"), None))
+    invocation = Invocation(process, lambda_context, {"kind": "invoke"}, origin)
     try:
-        result = to_json_value(invocation.run(argument), "result")
+        result = to_json_value(invocation.run(argument, scheduled=_is_cron(process)), "result")
+    except KeyboardInterrupt:
+        raise
     except BaseException as error:
         if invocation.record.error is None:
             invocation.record.fail(error, process.project_root)
         invocation.logger.failure(f"{process.manifest.step} failed", error)
         invocation.record.write("error")
-        raise
+        if isinstance(error, Exception):
+            raise
+        raise HandlerStopped(f"{type(error).__name__}: {error}") from error
     invocation.record.write("ok")
-    return {"result": result, "traceId": trace_id}
+    return {"result": result, "traceId": origin.trace_id}
+
+
+def _is_cron(process: StepProcess) -> bool:
+    manifest = process.manifest
+    return bool(manifest.cron_triggers) and not manifest.topics and not manifest.route_keys
 
 
 def _argument(process: StepProcess, data: object) -> object:
@@ -53,7 +63,7 @@ def _argument(process: StepProcess, data: object) -> object:
         if not process.manifest.route_keys:
             raise UnroutableEvent(f"step {process.manifest.step} has no api trigger: it takes no request")
         return _request(fields[REQUEST_KEY])
-    if process.manifest.topics:
+    if process.manifest.topics or _is_cron(process):
         return data
     return _request({"body": data})
 

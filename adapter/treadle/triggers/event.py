@@ -10,6 +10,7 @@ from __future__ import annotations
 from treadle.errors import HopLimitExceeded, MalformedMessage
 from treadle.invocation import Invocation
 from treadle.message import ATTRIBUTE, HOP_LIMIT, Message
+from treadle.process import RESERVED_MS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,16 +22,17 @@ if TYPE_CHECKING:
 
 FIRST_BACKOFF_SECONDS = 2
 MAX_BACKOFF_SECONDS = 900
-MIN_REMAINING_MS = 500
-"""With less time than this beside the handler's own, no further message of the batch is begun."""
 _ERROR_MESSAGE_LIMIT = 1000
 
 
 def serve_batch(process: StepProcess, event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
-    """`{"batchItemFailures": [...]}`: the messages that stay in the queue. All others are done, or dead-lettered."""
+    """`{"batchItemFailures": [...]}`: the messages that stay in the queue. All others are done, or dead-lettered.
+
+    No further message is begun without the handler's whole time for it.
+    """
     records: list[Event] = event["Records"]
     staying: list[str] = []
-    needed_ms = MIN_REMAINING_MS + 1000 * (process.manifest.timeout_seconds or 0)
+    needed_ms = RESERVED_MS + 1000 * (process.manifest.timeout_seconds or 0)
     for index, record in enumerate(records):
         if index and lambda_context.get_remaining_time_in_millis() < needed_ms:
             staying.extend(left["messageId"] for left in records[index:])
@@ -47,7 +49,7 @@ def backoff_seconds(attempt: int) -> int:
 
 
 def _serve(process: StepProcess, message: Message, lambda_context: LambdaContext) -> Result:
-    limit_seconds = _limit_seconds(process, lambda_context)
+    limit_seconds = process.handler_seconds(lambda_context)
     invocation = Invocation(process, lambda_context, _trigger(message), message.origin, limit_seconds)
     try:
         _check_hops(process, message)
@@ -64,19 +66,15 @@ def _serve(process: StepProcess, message: Message, lambda_context: LambdaContext
     return result
 
 
-def _limit_seconds(process: StepProcess, lambda_context: LambdaContext) -> float | None:
-    """The handler's time; a little before Lambda's own timeout, where that is near, so that the reason is told."""
-    seconds = process.manifest.timeout_seconds
-    if seconds is None:
-        return None
-    left = (lambda_context.get_remaining_time_in_millis() - MIN_REMAINING_MS) / 1000
-    return float(min(seconds, left)) if left > 0 else float(seconds)
-
-
 def _trigger(message: Message) -> dict[str, object]:
     trigger: dict[str, object] = {"kind": "event", "messageId": message.message_id, "attempt": message.attempt}
-    if message.origin.topic is not None:
-        trigger["topic"] = message.origin.topic
+    origin = message.origin
+    if origin.topic is not None:
+        trigger["topic"] = origin.topic
+    if origin.emit_id is not None:
+        trigger["emitId"] = origin.emit_id
+    if message.sent_ms is not None:
+        trigger["sentMs"] = message.sent_ms
     return trigger
 
 

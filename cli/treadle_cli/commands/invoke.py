@@ -8,8 +8,8 @@ import typer
 
 from treadle_cli import terminal
 from treadle_cli.options import Json, Project, project_folder
+from treadle_cli.outcomes import exit_on_error
 from treadle_cli.payload import parse_data
-from treadle_cli.stacks import readable_frames
 
 
 def invoke(
@@ -30,14 +30,7 @@ def invoke(
 
     value = parse_data(data)
     outcome = find_running(project_folder(None, project)).invoke(step, value)
-    if outcome.error is not None:
-        if as_json:
-            terminal.show_json({"error": outcome.error, "traceId": outcome.trace_id})
-        else:
-            terminal.say(f"{outcome.error.get('errorType', 'Error')}: {outcome.error.get('errorMessage', '')}")
-            for line in readable_frames("".join(str(frame) for frame in outcome.error.get("stackTrace") or ())):
-                terminal.say(f"  {line}")
-        raise typer.Exit(1)
+    exit_on_error(outcome, as_json=as_json)
     if as_json:
         terminal.show_json({"result": outcome.result, "traceId": outcome.trace_id})
     else:

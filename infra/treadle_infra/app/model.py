@@ -11,7 +11,9 @@ from treadle_infra.app.findings import SourceLocation
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-TableOperation = Literal["get", "set", "delete", "get_group", "clear", "send", "update"]
+TableOperation = Literal["get", "set", "delete", "get_group", "clear", "send", "update", "list_groups"]
+CronDialect = Literal["and", "unix"]
+"""What an expression means that restricts the day of the month and the day of the week: both (Motia), or either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,21 @@ class TopicTrigger:
     where: SourceLocation | None = None
 
 
-Trigger = HttpTrigger | TopicTrigger
+@dataclass(frozen=True, slots=True)
+class CronTrigger:
+    """The step runs at these times.
+
+    `expression` is as written: five fields (minute, hour, day of month, month, day of week), or six with leading
+    seconds, which must be `0`. It has been parsed without an error. `timezone` is an IANA name; None means UTC.
+    """
+
+    expression: str
+    timezone: str | None = None
+    dialect: CronDialect = "and"
+    where: SourceLocation | None = None
+
+
+Trigger = HttpTrigger | TopicTrigger | CronTrigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +129,38 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A named collection of items that clients can follow. `where` None means: used by a step, defined nowhere."""
+    """A named collection of items that clients can follow. `where` None means: used by a step, defined nowhere.
+
+    `checks_access`: its definition has a `canAccess`, asked for each join. `files` is then the import closure of the
+    definition's file (that file among them), relative to the project, sorted.
+    """
 
     name: str
     where: SourceLocation | None = None
     schema: Json = None
+    checks_access: bool = False
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """The project's own function that says who a WebSocket client is, asked once for each connection.
+
+    `path` is its file, relative to the project; `files` is that file's import closure (itself among them), sorted.
+    """
+
+    path: str
+    function: str
+    files: tuple[str, ...]
+    where: SourceLocation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Where spans are sent: an OTLP/HTTP endpoint, to which `/v1/traces` is appended."""
+
+    otlp_endpoint: str
+    service_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +170,5 @@ class App:
     name: str
     steps: tuple[Step, ...] = ()
     streams: tuple[Stream, ...] = ()
+    authentication: Authentication | None = None
+    telemetry: Telemetry | None = None

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import treadle
-from treadle_infra.app.findings import Finding, TreadleError
-from treadle_infra.app.model import App, Step
+from treadle.names import BROADCAST, WEBSOCKET
+from treadle_infra.app.findings import Finding, SourceLocation, TreadleError
+from treadle_infra.app.model import App, Json, Step
 from treadle_infra.artifacts.archive import ArchiveEntry, archive_entry, build_archive
 from treadle_infra.artifacts.bytecode import Bytecode, SourceFile, bytecode_path, compile_sources
 from treadle_infra.artifacts.files import replace_file
-from treadle_infra.artifacts.manifest_slice import manifest_slice
+from treadle_infra.artifacts.manifest_slice import manifest_slice, system_slice
 from treadle_infra.artifacts.model import Artifact
 
 BUNDLE_FORMAT = 1
@@ -46,8 +47,9 @@ class Bundles:
 
 
 def bundle(project: Path, app: App, options: BundleOptions) -> Bundles:
-    """The zips of all steps. A zip that was made before, from the same files, is not made again.
+    """The zips of all steps, and of Treadle's own functions where the app has streams.
 
+    A zip that was made before, from the same files, is not made again.
     An artifact's key depends on paths and contents of sources only: not on the project's place, the clock, the
     compression or the bytecode.
     """
@@ -57,22 +59,27 @@ def bundle(project: Path, app: App, options: BundleOptions) -> Bundles:
     findings: list[Finding] = []
     for step in app.steps:
         try:
-            plans.append(_plan(step, app, sources, adapter))
+            plans.append(_plan_of_step(step, app, sources, adapter))
+        except TreadleError as problem:
+            findings.append(problem.finding)
+    if app.streams:
+        try:
+            plans += [_plan_of_system(name, app, sources, adapter) for name in (WEBSOCKET, BROADCAST)]
         except TreadleError as problem:
             findings.append(problem.finding)
     python_files = [file for plan in plans for file in plan.files if file.zip_path.endswith(".py")]
     bytecode = compile_sources(python_files, options.interpreter, options.cache_directory)
     writer = _Writer(options.cache_directory / "zips", bytecode)
-    artifacts = {plan.step: writer.write(plan) for plan in plans}
+    artifacts = {plan.function: writer.write(plan) for plan in plans}
     writer.forget_unused()
     return Bundles(artifacts, (*findings, *bytecode.findings))
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What goes into one zip, bytecode aside."""
+    """What goes into one zip, bytecode aside. `function` is the step's name, or a name of Treadle's own."""
 
-    step: str
+    function: str
     key: str
     files: tuple[SourceFile, ...]
 
@@ -84,7 +91,7 @@ class _Sources:
         self._project = project
         self._files: dict[str, SourceFile] = {}
 
-    def read(self, path: str, step: Step) -> SourceFile:
+    def read(self, path: str, reader: str, where: SourceLocation | None) -> SourceFile:
         """The file at `path`, relative to the project.
 
         Raises: TreadleError `file-unreadable`.
@@ -96,26 +103,52 @@ class _Sources:
             except OSError as problem:
                 raise TreadleError(
                     "file-unreadable",
-                    f"`{path}`, which `{step.name}` needs, cannot be read: {problem.strerror}",
-                    where=step.where,
+                    f"`{path}`, which `{reader}` needs, cannot be read: {problem.strerror}",
+                    where=where,
                 ) from problem
             known = self._files[path] = _source(f"{USER_FOLDER}/{path}", content)
         return known
 
 
-def _plan(step: Step, app: App, sources: _Sources, adapter: tuple[SourceFile, ...]) -> _Plan:
+def _plan_of_step(step: Step, app: App, sources: _Sources, adapter: tuple[SourceFile, ...]) -> _Plan:
     """Raises: TreadleError `file-unreadable`, `queue-settings-differ`, `step-too-large`."""
-    slice_text = json.dumps(manifest_slice(step), separators=(",", ":"))
-    own = [_source(MANIFEST_PATH, slice_text.encode()), *(sources.read(path, step) for path in step.files)]
+    files = [sources.read(path, step.name, step.where) for path in step.files]
+    return _plan(step.name, step.where, manifest_slice(step, app.telemetry), files, adapter)
+
+
+def _plan_of_system(name: str, app: App, sources: _Sources, adapter: tuple[SourceFile, ...]) -> _Plan:
+    """The function behind the WebSocket API carries what decides who may follow what.
+
+    Raises: TreadleError `file-unreadable`, `step-too-large`.
+    """
+    files: dict[str, SourceFile] = {}
+    if name == WEBSOCKET:
+        for stream in app.streams:
+            for path in stream.files if stream.checks_access else ():
+                files[path] = sources.read(path, f"the stream {stream.name}", stream.where)
+        if app.authentication is not None:
+            for path in app.authentication.files:
+                files[path] = sources.read(path, app.authentication.function, app.authentication.where)
+    return _plan(name, None, system_slice(name, app), [files[path] for path in sorted(files)], adapter)
+
+
+def _plan(
+    function: str,
+    where: SourceLocation | None,
+    slice_document: Mapping[str, Json],
+    files: Iterable[SourceFile],
+    adapter: tuple[SourceFile, ...],
+) -> _Plan:
+    own = [_source(MANIFEST_PATH, json.dumps(slice_document, separators=(",", ":")).encode()), *files]
     size = sum(len(file.content) for file in (*adapter, *own))
     if size > UNZIPPED_LIMIT_BYTES:
         raise TreadleError(
             "step-too-large",
-            f"the files of `{step.name}` have {size:,} bytes and Lambda takes {UNZIPPED_LIMIT_BYTES:,} unzipped",
-            where=step.where,
+            f"the files of `{function}` have {size:,} bytes and Lambda takes {UNZIPPED_LIMIT_BYTES:,} unzipped",
+            where=where,
             hint=f"the largest is `{max(own, key=lambda file: len(file.content)).zip_path}`",
         )
-    return _Plan(step.name, _artifact_key(own, adapter), (*adapter, *own))
+    return _Plan(function, _artifact_key(own, adapter), (*adapter, *own))
 
 
 def _artifact_key(files: Iterable[SourceFile], adapter: Iterable[SourceFile]) -> str:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from treadle_infra.app.model import HttpTrigger, Json, Step, TopicTrigger, Trigger
+from treadle.names import SYSTEM_PREFIX, WEBSOCKET
+from treadle_infra.app.model import App, CronTrigger, HttpTrigger, Json, Step, Telemetry, TopicTrigger
 from treadle_infra.topology.batches import timing
 from treadle_infra.topology.build import queue_settings, route_key
+from treadle_infra.topology.cron import cron_triggers
+from treadle_infra.topology.schedules import guard_manifest
 
 MANIFEST_FORMAT = 1
 
 
-def manifest_slice(step: Step) -> dict[str, Json]:
+def manifest_slice(step: Step, telemetry: Telemetry | None = None) -> dict[str, Json]:
     """The part of the app that the step's adapter reads; `emits` None means any topic.
 
     Example: {"manifest": 1, "step": "SendMessage", "source": "steps/api_step.py", "flows": ["messaging"],
     "triggers": [{"kind": "api", "routeKey": "POST /messages"}, {"kind": "event", "topic": "message.sent"}],
-    "timeoutSeconds": 30, "queue": {"maxRetries": 3}, "emits": ["message.sent"], "streams": ["messages"]}
+    "timeoutSeconds": 30, "queue": {"maxRetries": 3}, "emits": ["message.sent"], "streams": ["messages"],
+    "telemetry": {"otlpEndpoint": "http://localhost:4318", "serviceName": "chat"}}
+
+    A cron trigger: {"kind": "cron", "number": 0, "expression": "0 9 * * *", "timezone": null, "guard": null}; its number is
+    the one in its schedule's name, its guard says which days are meant where AWS's expression has more of them.
 
     `timeoutSeconds` is for one message; `streams` are those that the step uses, None where it may use any.
 
@@ -28,19 +35,69 @@ def manifest_slice(step: Step) -> dict[str, Json]:
         "step": step.name,
         "source": step.path,
         "flows": list(step.flows),
-        "triggers": [_trigger(trigger) for trigger in step.triggers],
+        "triggers": _triggers(step),
         "timeoutSeconds": timing(step, settings).handler_seconds,
         "queue": None if settings is None else {"maxRetries": settings.max_retries},
         "emits": None if step.emits is None else [emit.topic for emit in step.emits],
         "streams": None if step.usage.any_stream else list[Json](sorted(step.usage.streams)),
+        "telemetry": _telemetry(telemetry),
     }
 
 
-def _trigger(trigger: Trigger) -> Json:
-    match trigger:
-        case HttpTrigger():
-            return {"kind": "api", "routeKey": route_key(trigger)}
-        case TopicTrigger(topic):
-            return {"kind": "event", "topic": topic}
-        case _:
-            assert_never(trigger)
+def system_slice(name: str, app: App) -> dict[str, Json]:
+    """What one of Treadle's own functions reads.
+
+    Example: {"manifest": 1, "system": "websocket", "authenticate": {"source": "auth.py", "function": "authenticate"},
+    "streams": {"messages": {"source": "steps/messages_stream.py", "checksAccess": true}}, "telemetry": null}
+    """
+    streams: dict[str, Json] = {
+        stream.name: {
+            "source": stream.where.path if stream.checks_access and stream.where is not None else None,
+            "checksAccess": stream.checks_access,
+        }
+        for stream in app.streams
+    }
+    document: dict[str, Json] = {
+        "manifest": MANIFEST_FORMAT,
+        "system": name.removeprefix(SYSTEM_PREFIX),
+        "streams": streams,
+        "telemetry": _telemetry(app.telemetry),
+    }
+    if name == WEBSOCKET:
+        authentication = app.authentication
+        document["authenticate"] = (
+            {"source": authentication.path, "function": authentication.function} if authentication is not None else None
+        )
+    return document
+
+
+def _triggers(step: Step) -> list[Json]:
+    crons = {id(trigger): number for number, trigger in enumerate(cron_triggers(step))}
+    triggers: list[Json] = []
+    for trigger in step.triggers:
+        match trigger:
+            case HttpTrigger():
+                triggers.append({"kind": "api", "routeKey": route_key(trigger)})
+            case TopicTrigger(topic):
+                triggers.append({"kind": "event", "topic": topic})
+            case CronTrigger():
+                triggers.append(_cron(trigger, crons[id(trigger)]))
+            case _:
+                assert_never(trigger)
+    return triggers
+
+
+def _cron(trigger: CronTrigger, number: int) -> Json:
+    return {
+        "kind": "cron",
+        "number": number,
+        "expression": trigger.expression,
+        "timezone": trigger.timezone,
+        "guard": guard_manifest(trigger),
+    }
+
+
+def _telemetry(telemetry: Telemetry | None) -> Json:
+    if telemetry is None:
+        return None
+    return {"otlpEndpoint": telemetry.otlp_endpoint, "serviceName": telemetry.service_name}

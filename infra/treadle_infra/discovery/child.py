@@ -2,9 +2,10 @@
 
 Nothing of Treadle is imported here but `loader.py`, by its path, so that a module is found as it is on Lambda. Works on
 Python 3.9 and newer. Usage: `python -I -S -B child.py REQUESTS_FD ANSWERS_FD`; both speak lines of JSON. The first
-request is the set-up, the first answer says that the process runs; then each request is a path and gets one answer:
+request is the set-up, the first answer says that the process runs; then each request is a path and the name of a
+function, `["steps/a_step.py", "handler"]`, and gets one answer:
 
-    {"config": {...}, "handler": {"callable": true, "required": 2, "most": 2, ...}, "folders": ["steps", "src", ""],
+    {"config": {...}, "function": {"callable": true, "required": 2, "most": 2, ...}, "folders": ["steps", "src", ""],
      "modules": {"helper": "src/helper.py"}, "opened": ["steps/prompt.txt"]}
     {"error": {"message": "ValueError: no", "path": "steps/a_step.py", "line": 7, "module": null}, "folders": [...]}
 """
@@ -30,8 +31,11 @@ DEPTH_LIMIT = 64
 DESCRIPTORS_CLOSED = 97
 """Exit status of a process that cannot answer any more."""
 
+FUNCTION = "treadle.function"
+"""Stands for a function in a config: `{"treadle.function": {"callable": true, "required": 2, ...}}`."""
+
 _CALLABLES = ("canAccess", "can_access", "condition", "onJoin", "on_join", "onLeave", "on_leave")
-"""Keys whose value is a function: told as `true`."""
+"""Keys whose value is a function."""
 
 
 class NotJson(Exception):  # noqa: N818 - it never leaves this module
@@ -45,7 +49,7 @@ class NotJson(Exception):  # noqa: N818 - it never leaves this module
 def plain(value: Any, path: str = "", above: tuple[int, ...] = ()) -> Any:
     """`value` as JSON knows it: pydantic classes as their schema, instances and dataclasses as objects.
 
-    Middleware is told as its number, and the functions that stand under `_CALLABLES` as `true`.
+    Middleware is told as its number, and the functions that stand under `_CALLABLES` as what they take.
     Raises: NotJson.
     """
     if value is None or isinstance(value, bool):
@@ -102,14 +106,14 @@ def _key(key: Any, path: str) -> str:
 
 def _member(value: Any, name: str, path: str, inside: tuple[int, ...]) -> Any:
     if name in _CALLABLES and callable(value):
-        return True
+        return {FUNCTION: handler_facts(value)}
     if name == "middleware" and value is not None:
         return len(value) if _is_list(value) else 1
     return plain(value, f"{path}.{name}" if path else name, inside)
 
 
 def handler_facts(handler: Any) -> dict[str, Any]:
-    """Whether the handler can be called, and with how many positional arguments; `most` is None for any number."""
+    """Whether a function can be called, and with how many positional arguments; `most` is None for any number."""
     if not callable(handler) or isinstance(handler, type):
         return {"callable": False, "type": type(handler).__name__}
     function = handler if hasattr(handler, "__code__") else getattr(handler, "__call__", None)  # noqa: B004
@@ -203,15 +207,15 @@ class Project:
         self._places: dict[str, str | None] = {}
         sys.addaudithook(self._on_audit)
 
-    def examine(self, relative_path: str) -> dict[str, Any]:
-        """What is in the module; afterwards nothing of it is left in this process."""
+    def examine(self, relative_path: str, function: str) -> dict[str, Any]:
+        """What is in the module, this function among it; afterwards nothing of it is left in this process."""
         self._start_afresh()
         opened: list[str] = []
         self._opened = opened
         answer: dict[str, Any]
         try:
             module = self._load_module(self._root, relative_path)
-            answer = self._facts(module)
+            answer = self._facts(module, function)
         except BaseException as error:
             answer = {"error": self._failure(error, relative_path)}
         self._opened = None
@@ -221,7 +225,7 @@ class Project:
         answer["modules"] = self._forget_modules()
         return answer
 
-    def _facts(self, module: ModuleType) -> dict[str, Any]:
+    def _facts(self, module: ModuleType, function: str) -> dict[str, Any]:
         content = vars(module)
         facts: dict[str, Any] = {}
         if "config" in content:
@@ -229,8 +233,8 @@ class Project:
                 facts["config"] = plain(content["config"])
             except NotJson as problem:
                 facts["config_problem"] = {"path": problem.path, "message": str(problem)}
-        if "handler" in content:
-            facts["handler"] = handler_facts(content["handler"])
+        if function in content:
+            facts["function"] = handler_facts(content[function])
         return facts
 
     def _failure(self, error: BaseException, relative_path: str) -> dict[str, Any]:
@@ -361,7 +365,7 @@ def main() -> None:
     tell({"running": sys.version_info[:3]})
     try:
         for request in requests:
-            tell(project.examine(json.loads(request)))
+            tell(project.examine(*json.loads(request)))
     except OSError:
         os._exit(DESCRIPTORS_CLOSED)
     os._exit(0)

@@ -7,11 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from treadle_infra.app.findings import Finding, error
-from treadle_infra.app.model import Emit, HttpTrigger, Permission, QueueSettings, Step, Stream, TopicTrigger, Trigger
+from treadle_infra.app.model import (
+    CronDialect,
+    CronTrigger,
+    Emit,
+    HttpTrigger,
+    Permission,
+    QueueSettings,
+    Step,
+    Stream,
+    TopicTrigger,
+    Trigger,
+)
 from treadle_infra.discovery.config_models import (
     METHODS,
     ApiStep,
     CronStep,
+    CronTrigger1,
     EmitConfig,
     EventStep,
     HttpTrigger1,
@@ -23,6 +35,7 @@ from treadle_infra.discovery.config_models import (
     StreamConfig,
     closest,
 )
+from treadle_infra.discovery.handlers import check_function
 from treadle_infra.discovery.infrastructure import (
     API_TIMEOUT_LIMIT_SECONDS,
     Infrastructure,
@@ -32,6 +45,7 @@ from treadle_infra.discovery.infrastructure import (
     visibility_problem,
 )
 from treadle_infra.discovery.places import ConfigPlaces, Keys
+from treadle_infra.discovery.schedules import read_cron_trigger
 from treadle_infra.discovery.validation import dotted, shown, validate
 
 _CODE = "step-config-invalid"
@@ -43,11 +57,10 @@ _TYPES: dict[str, type[ApiStep | EventStep | CronStep | NoopStep]] = {
     "noop": NoopStep,
 }
 _REFUSED_TRIGGERS = {
-    "cron": "cron-triggers-not-supported-yet",
     "state": "state-triggers-not-supported-yet",
     "stream": "stream-triggers-not-supported-yet",
 }
-_TRIGGER_TYPES = ["http", "queue", *_REFUSED_TRIGGERS]
+_TRIGGER_TYPES = ["http", "queue", "cron", *_REFUSED_TRIGGERS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +77,11 @@ class StepConfig:
     virtual_emits: tuple[str, ...] = ()
 
 
-def read_step_config(config: Mapping[str, Any], places: ConfigPlaces) -> StepConfig:
-    """The step of a config; usage and files are not in it yet."""
+def read_step_config(config: Mapping[str, Any], places: ConfigPlaces, dialect: CronDialect = "and") -> StepConfig:
+    """The step of a config; usage and files are not in it yet. `dialect` is that of its cron expressions."""
     findings: list[Finding] = []
     read = _read_1 if "triggers" in config else _read_0
-    found = read(config, places, findings)
+    found = read(config, places, findings, dialect)
     broken = any(finding.severity == "error" for finding in findings)
     if found is None or broken:
         return StepConfig(None, tuple(findings))
@@ -76,7 +89,7 @@ def read_step_config(config: Mapping[str, Any], places: ConfigPlaces) -> StepCon
 
 
 def read_stream_config(config: Mapping[str, Any], places: ConfigPlaces) -> tuple[Stream | None, list[Finding]]:
-    """The stream of a config, or None and why."""
+    """The stream of a config, or None and why; files are not in it yet."""
     findings: list[Finding] = []
     stream = validate(StreamConfig, config, places, findings, _STREAM_CODE)
     if stream is None:
@@ -91,19 +104,25 @@ def read_stream_config(config: Mapping[str, Any], places: ConfigPlaces) -> tuple
             findings.append(
                 error(_STREAM_CODE, f"`baseConfig.storageType` must be `default`; got {shown(storage)}", where)
             )
-    for key, is_set in (("canAccess", stream.can_access), ("onJoin", stream.on_join), ("onLeave", stream.on_leave)):
-        if is_set:
+    for key, function in (("onJoin", stream.on_join), ("onLeave", stream.on_leave)):
+        if function is not None:
             message = f"`{key}` of a stream is not supported yet"
-            findings.append(error("stream-access-rules-not-supported-yet", message, places.of(key)))
+            hint = "say who may follow the stream in `canAccess`"
+            findings.append(error("stream-access-rules-not-supported-yet", message, places.of(key), hint))
+    if stream.can_access is not None:
+        parameters = ("subscription", "context")
+        findings += check_function(stream.can_access, "canAccess", parameters, _STREAM_CODE, places.of("canAccess"))
     if findings:
         return None, findings
-    return Stream(stream.name, places.config, stream.stream_schema), findings
+    return Stream(stream.name, places.config, stream.stream_schema, stream.can_access is not None), findings
 
 
 # 0.x: type, subscribes, emits
 
 
-def _read_0(config: Mapping[str, Any], places: ConfigPlaces, findings: list[Finding]) -> StepConfig | None:
+def _read_0(
+    config: Mapping[str, Any], places: ConfigPlaces, findings: list[Finding], dialect: CronDialect
+) -> StepConfig | None:
     kind: object = config.get("type")
     if kind is None:
         findings.append(error(_CODE, "`type` is required", places.config, f"one of {', '.join(_TYPES)}"))
@@ -113,10 +132,8 @@ def _read_0(config: Mapping[str, Any], places: ConfigPlaces, findings: list[Find
         message = f"`type` must be one of {', '.join(_TYPES)}; got {shown(kind)}"
         findings.append(error(_CODE, message, places.of("type"), closest(str(kind), list(_TYPES))))
         return None
-    if model is CronStep:
-        findings.append(error("cron-steps-not-supported-yet", "cron steps are not supported yet", places.of("type")))
     read = validate(model, config, places, findings, _CODE)
-    if read is None or isinstance(read, CronStep):
+    if read is None:
         return None
     virtual = (tuple(read.virtual_subscribes), tuple(emit.topic for emit in read.virtual_emits))
     if isinstance(read, NoopStep):
@@ -134,6 +151,9 @@ def _read_0(config: Mapping[str, Any], places: ConfigPlaces, findings: list[Find
             where = places.of("subscribes")
             topics = dict.fromkeys(read.subscribes)
             triggers = tuple(TopicTrigger(topic, read.input, infrastructure.queue, where) for topic in topics)
+        case CronStep():
+            cron = read_cron_trigger(read, dialect, places, findings)
+            triggers = () if cron is None else (cron,)
     step = Step(
         name=read.name,
         where=places.config,
@@ -151,7 +171,9 @@ def _read_0(config: Mapping[str, Any], places: ConfigPlaces, findings: list[Find
 # 1.0: triggers, enqueues
 
 
-def _read_1(config: Mapping[str, Any], places: ConfigPlaces, findings: list[Finding]) -> StepConfig | None:
+def _read_1(
+    config: Mapping[str, Any], places: ConfigPlaces, findings: list[Finding], dialect: CronDialect
+) -> StepConfig | None:
     read = validate(Step1, config, places, findings, _CODE)
     if read is None:
         return None
@@ -162,7 +184,12 @@ def _read_1(config: Mapping[str, Any], places: ConfigPlaces, findings: list[Find
     infrastructure = read_infrastructure(read.infrastructure, places, findings, has_queue=False)
     triggers: list[Trigger] = []
     for position, trigger in enumerate(read.triggers):
-        found = _read_trigger(trigger, places, findings, ("triggers", position), infrastructure)
+        at = ("triggers", position)
+        found: Trigger | None
+        if trigger.get("type") == "cron":
+            found = _read_cron_trigger(trigger, places, findings, at, dialect)
+        else:
+            found = _read_trigger(trigger, places, findings, at, infrastructure)
         triggers += [] if found is None else [found]
     if any(isinstance(trigger, HttpTrigger) for trigger in triggers):
         _check_api_timeout(infrastructure, places, findings)
@@ -212,6 +239,16 @@ def _read_trigger(
             message = f"`{dotted((*at, 'type'))}` must be one of {', '.join(_TRIGGER_TYPES)}; got {shown(kind)}"
             findings.append(error(_CODE, message, where, closest(str(kind), _TRIGGER_TYPES)))
     return None
+
+
+def _read_cron_trigger(
+    trigger: Mapping[str, Any], places: ConfigPlaces, findings: list[Finding], at: Keys, dialect: CronDialect
+) -> CronTrigger | None:
+    cron = validate(CronTrigger1, trigger, places, findings, _CODE, at)
+    if cron is None:
+        return None
+    _refuse_condition(cron.condition, places, findings, at)
+    return read_cron_trigger(cron, dialect, places, findings, at)
 
 
 def _queue_settings(
@@ -276,8 +313,10 @@ def _refuse_middleware(number: int, places: ConfigPlaces, findings: list[Finding
         )
 
 
-def _refuse_condition(is_set: bool, places: ConfigPlaces, findings: list[Finding], at: Keys) -> None:
-    if is_set:
+def _refuse_condition(
+    condition: Mapping[str, Any] | None, places: ConfigPlaces, findings: list[Finding], at: Keys
+) -> None:
+    if condition is not None:
         hint = "check it at the beginning of the handler"
         where = places.of(*at, "condition")
         findings.append(

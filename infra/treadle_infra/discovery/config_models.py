@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from treadle_infra.app.model import HttpMethod
 from treadle_infra.app.paths import path_problems
+from treadle_infra.discovery.child import FUNCTION
 
 METHODS: dict[str, HttpMethod] = {
     "GET": "GET",
@@ -82,6 +83,15 @@ def _schema(schema: object) -> object:
     return cast("object", schema)
 
 
+def _function(value: object) -> object:
+    """What the child process tells of a function."""
+    if isinstance(value, dict):
+        facts = cast("dict[str, object]", value).get(FUNCTION)
+        if isinstance(facts, dict):
+            return cast("object", facts)
+    raise PydanticCustomError("function_type", "not a function")
+
+
 def _emit(emit: object) -> object:
     return {"topic": emit} if isinstance(emit, str) else emit
 
@@ -106,6 +116,7 @@ Topic = Annotated[str, AfterValidator(_topic)]
 Method = Annotated[str, AfterValidator(_method)]
 Path = Annotated[str, AfterValidator(_path)]
 Schema = Annotated[Any, BeforeValidator(_schema)]
+Function = Annotated[dict[str, Any], BeforeValidator(_function)]
 
 
 class _Object(BaseModel):
@@ -172,6 +183,7 @@ class EventStep(_Step0):
 
 class CronStep(_Step0):
     cron: str
+    timezone: str | None = None
 
 
 class NoopStep(_Step0):
@@ -196,7 +208,7 @@ class HttpTrigger1(_Object1):
     type: Literal["http", "api"]
     path: Path
     method: Method
-    condition: bool = False
+    condition: Function | None = None
     middleware: int = 0
     body_schema: Schema = None
     response_schema: dict[str, Any] | None = None
@@ -206,9 +218,16 @@ class HttpTrigger1(_Object1):
 class QueueTrigger1(_Object1):
     type: Literal["queue"]
     topic: Topic
-    condition: bool = False
+    condition: Function | None = None
     input: Schema = None
     config: QueueConfig1 = QueueConfig1()
+
+
+class CronTrigger1(_Object1):
+    type: Literal["cron"]
+    expression: str
+    timezone: str | None = None
+    condition: Function | None = None
 
 
 class Step1(_Step):
@@ -228,6 +247,6 @@ class StreamConfig(_Object1):
     description: str | None = None
     stream_schema: Annotated[Schema, Field(alias="schema")] = None
     base_config: BaseStreamConfig = BaseStreamConfig()
-    can_access: bool = False
-    on_join: bool = False
-    on_leave: bool = False
+    can_access: Function | None = None
+    on_join: Function | None = None
+    on_leave: Function | None = None

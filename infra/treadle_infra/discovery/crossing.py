@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from treadle_infra.app.findings import Finding, SourceLocation, error, warning
-from treadle_infra.app.model import HttpTrigger, Step, Stream, TopicTrigger
+from treadle_infra.app.model import CronTrigger, HttpTrigger, Step, Stream, TopicTrigger
 from treadle_infra.app.paths import route_shape
 from treadle_infra.discovery.places import ConfigPlaces
 from treadle_infra.discovery.usage import UsagePlaces
@@ -195,4 +195,6 @@ def _subscribed(step: Step) -> Iterator[str]:
 
 
 def _kind(step: Step) -> str:
-    return "API" if any(isinstance(trigger, HttpTrigger) for trigger in step.triggers) else "Event"
+    """What the step is in Motia's words: of several kinds of trigger, the first of these three."""
+    kinds = {type(trigger) for trigger in step.triggers}
+    return "API" if HttpTrigger in kinds else "Event" if TopicTrigger in kinds or CronTrigger not in kinds else "Cron"

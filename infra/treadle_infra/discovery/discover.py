@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treadle_infra.app.findings import Finding, SourceLocation, TreadleError, has_errors
-from treadle_infra.app.model import App, Stream
+from treadle_infra.app.model import App, CronDialect, CronTrigger, Step, Stream
+from treadle_infra.discovery.authentication import authentication_file, read_authentication
 from treadle_infra.discovery.config import StepConfig, read_step_config, read_stream_config
 from treadle_infra.discovery.crossing import (
     FoundStep,
@@ -74,6 +75,8 @@ class _Discoverer:
         settings = read_settings(self._root)
         files = find_files(self._root)
         self._findings += [*settings.findings, *files.findings]
+        asked = settings.authenticate
+        authenticating = None if asked is None else authentication_file(asked, self._sources, self._findings)
         cache = self._options.cache_directory
         import_options = ImportOptions(
             self._options.interpreter,
@@ -81,14 +84,17 @@ class _Discoverer:
             self._options.extra_paths,
             None if cache is None else cache / "bytecode",
         )
-        modules = read_modules(self._root, files.files, self._sources, import_options, cache)
+        every = [*files.files, *([] if authenticating is None else [authenticating])]
+        modules = read_modules(self._root, every, self._sources, import_options, cache)
         streams = self._streams(module for module in modules if module.file.kind == "stream")
-        steps = self._steps([module for module in modules if module.file.kind == "step"])
+        steps = self._steps([module for module in modules if module.file.kind == "step"], settings.cron_dialect)
         streams += inferred_streams(steps, streams, self._findings)
         app = App(
             settings.app_name,
             tuple(found.step for found in steps),
             tuple(sorted(streams, key=lambda stream: stream.name)),
+            None if asked is None else read_authentication(asked, modules, self._sources, self._findings),
+            settings.telemetry,
         )
         return Discovery(app, tuple(sorted(dict.fromkeys(self._findings), key=_by_place)))
 
@@ -101,23 +107,27 @@ class _Discoverer:
             stream, problems = read_stream_config(module.config, module.places)
             self._findings += problems
             if stream is not None and not has_errors(module.findings):
-                found.append((stream, module.places))
+                files = module.closure.files if stream.checks_access else ()
+                found.append((dataclasses.replace(stream, files=files), module.places))
         return without_duplicate_streams(found, self._findings)
 
-    def _steps(self, modules: Sequence[Module]) -> list[FoundStep]:
+    def _steps(self, modules: Sequence[Module], dialect: CronDialect) -> list[FoundStep]:
         """The steps that are right, by path; findings between them consider those too that have a right config."""
         found: list[FoundStep] = []
         configs: list[StepConfig] = []
         is_complete = True
         for module in modules:
             self._findings += module.findings
-            config = StepConfig(None) if module.config is None else read_step_config(module.config, module.places)
+            config = StepConfig(None)
+            if module.config is not None:
+                config = read_step_config(module.config, module.places, dialect)
             configs.append(config)
             self._findings += config.findings
             if config.step is None:
                 is_complete = is_complete and config.is_drawn_only
                 continue
-            problems = list(check_handler(module.handler, module.places))
+            is_only_scheduled = _is_only_scheduled(config.step)
+            problems = list(check_handler(module.function, module.places, is_only_scheduled=is_only_scheduled))
             self._findings += problems
             usage = usage_of(self._sources, module.path, module.closure.files)
             step = dataclasses.replace(config.step, usage=usage.usage, files=module.closure.files)
@@ -130,6 +140,10 @@ class _Discoverer:
         self._findings += topic_findings(found, virtual, is_complete=is_complete)
         right = [one for one in found if not one.is_broken]
         return without_duplicate_steps(right, self._findings)
+
+
+def _is_only_scheduled(step: Step) -> bool:
+    return all(isinstance(trigger, CronTrigger) for trigger in step.triggers)
 
 
 def _by_place(finding: Finding) -> tuple[SourceLocation, str, str, str]:

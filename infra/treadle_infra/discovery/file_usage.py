@@ -18,9 +18,14 @@ from treadle_infra.discovery.texts import Scope, Text, class_constants, texts_of
 
 CONTEXT_NAMES = frozenset({"context", "ctx", "_context", "_ctx"})
 
-_STATE: frozenset[TableOperation] = frozenset({"get", "set", "delete", "get_group", "clear", "update"})
-_STREAM: frozenset[TableOperation] = frozenset({"get", "set", "delete", "get_group", "send", "update"})
-_OPERATIONS: Mapping[str, TableOperation] = {**{name: name for name in _STATE | _STREAM}, "getGroup": "get_group"}
+_STATE: frozenset[TableOperation] = frozenset({"get", "set", "update", "delete", "get_group", "list_groups", "clear"})
+_STREAM: frozenset[TableOperation] = frozenset({*_STATE, "send"})
+_OPERATIONS: Mapping[str, TableOperation] = {
+    **{name: name for name in _STREAM},
+    "getGroup": "get_group",
+    "get_with_version": "get",
+}
+"""What the methods of state and streams do to a table, by their names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from treadle_infra.app.findings import Finding, SourceLocation, error, warning
 
 FOLDERS = ("src", "steps")
 
-FileKind = Literal["step", "stream"]
+FileKind = Literal["step", "stream", "authentication"]
 
 _PYTHON = re.compile(r"(?P<stem>.+)(?P<mark>[._])(?P<kind>step|stream)\.py\Z")
 _FOREIGN = re.compile(r".+[._](?:step|stream)\.(?P<language>ts|js|rb)\Z")
@@ -23,10 +23,14 @@ _SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules"})
 
 @dataclass(frozen=True, slots=True, order=True)
 class ProjectFile:
-    """A step's or stream's file; `path` is relative to the project, with forward slashes."""
+    """A step's or stream's file, or the one with the function that says who a client is.
+
+    `path` is relative to the project, with forward slashes.
+    """
 
     path: str
     kind: FileKind
+    function: str = "handler"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from treadle_infra.discovery.importing import CHILD, LOADER, Answer, ImportOptions
+from treadle_infra.discovery.importing import CHILD, LOADER, Answer, ImportOptions, Request
 from treadle_infra.discovery.source import Sources
 
 
@@ -21,12 +21,12 @@ class ImportCache:
         self._folder = folder
         self._key = "" if folder is None else _key(project, options)
 
-    def find(self, path: str) -> Answer | None:
+    def find(self, request: Request) -> Answer | None:
         """What the file told last; `is_fresh` tells whether it would tell the same today."""
         if self._folder is None:
             return None
         try:
-            entry: object = json.loads(self._file(self._folder, path).read_text(encoding="utf-8"))
+            entry: object = json.loads(self._file(self._folder, request).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         if not isinstance(entry, dict):
@@ -38,11 +38,11 @@ class ImportCache:
         """True where `files`, all that the module is made from, are those of the entry, with the same contents."""
         return entry.get("files") == {file: sources.digest(file) for file in files}
 
-    def keep(self, path: str, answer: Answer, files: Iterable[str], sources: Sources) -> None:
+    def keep(self, request: Request, answer: Answer, files: Iterable[str], sources: Sources) -> None:
         """Keeps an answer; one that tells of a failure is not kept, since the cause may lie elsewhere."""
         if self._folder is None or "error" in answer:
             return
-        file = self._file(self._folder, path)
+        file = self._file(self._folder, request)
         entry = {"key": self._key, "files": {name: sources.digest(name) for name in files}, "answer": answer}
         with contextlib.suppress(OSError):  # without a cache the next start is slower, that is all
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -51,8 +51,9 @@ class ImportCache:
             fresh.replace(file)
 
     @staticmethod
-    def _file(folder: Path, path: str) -> Path:
-        return folder / "imports" / f"{hashlib.sha256(path.encode()).hexdigest()[:32]}.json"
+    def _file(folder: Path, request: Request) -> Path:
+        name = hashlib.sha256("\0".join(request).encode()).hexdigest()[:32]
+        return folder / "imports" / f"{name}.json"
 
 
 def _key(project: Path, options: ImportOptions) -> str:

@@ -43,6 +43,9 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
 Answer = Mapping[str, Any]
 """One line of the child's, as its module docstring says."""
 
+Request = tuple[str, str]
+"""A file, relative to the project, and the function in it to tell of."""
+
 CRASHED_CODE = "import-crashed"
 TIMED_OUT_CODE = "import-timed-out"
 FAILED_CODE = "import-failed"
@@ -66,16 +69,16 @@ class ImportOptions:
     bytecode_folder: Path | None = None
 
 
-def import_files(project: Path, paths: Sequence[str], options: ImportOptions) -> dict[str, Answer]:
-    """What the child tells of each file, by its path; `project` is absolute.
+def import_files(project: Path, requests: Sequence[Request], options: ImportOptions) -> dict[Request, Answer]:
+    """What the child tells of each file; `project` is absolute.
 
     All files go through one process, one after another. A file that does not come back has an `error` as its answer and
     the next ones a new process. What an earlier file may have caused (a thread left behind, a library patched) counts
     only if it happens in a new process too.
     Raises: TreadleError `interpreter-not-usable`.
     """
-    answers: dict[str, Answer] = {}
-    pending = list(paths)
+    answers: dict[Request, Answer] = {}
+    pending = list(requests)
     while pending:
         with _Child(project, options) as child:
             child.start()
@@ -172,10 +175,10 @@ class _Child:
             reason = gone.printed.strip().splitlines()[-1:] or [str(gone)]
             raise _not_usable(options.interpreter, reason[0]) from gone
 
-    def ask(self, path: str) -> Answer:
-        """What the child tells of the file at `path`, with what it printed if the import failed. Raises: _GoneError."""
+    def ask(self, request: Request) -> Answer:
+        """What the child tells of the file, with what it printed if the import failed. Raises: _GoneError."""
         self._printed.clear()
-        answer = self._exchange(path, self._options.timeout_seconds)
+        answer = self._exchange(request, self._options.timeout_seconds)
         failure: object = answer.get("error")
         if isinstance(failure, dict):
             failure["printed"] = self._tail()

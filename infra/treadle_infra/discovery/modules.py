@@ -20,14 +20,19 @@ from treadle_infra.discovery.source import PARSER_VERSION, Sources
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A step's or stream's module. `config` None: what is wrong stands in `findings`."""
+    """A file's module. `config` None: what is wrong stands in `findings`, where the file should have one.
+
+    `function` is what the child tells of `file.function`; None where the module has none of this name, or where it
+    cannot be imported.
+    """
 
     file: ProjectFile
     places: ConfigPlaces
     closure: Closure
     findings: tuple[Finding, ...] = ()
     config: Mapping[str, Any] | None = None
-    handler: Mapping[str, Any] | None = None
+    function: Mapping[str, Any] | None = None
+    is_imported: bool = True
 
     @property
     def path(self) -> str:
@@ -40,10 +45,10 @@ def read_modules(
     """The modules of all `files`, in their order. Only those that have changed are imported."""
     reader = _Reader(project, sources, ImportCache(cache, project, options))
     every = list(files)
-    known = {file.path: found for file in every if (found := reader.remembered(file)) is not None}
-    unknown = [file.path for file in every if file.path not in known]
+    known = {file: found for file in every if (found := reader.remembered(file)) is not None}
+    unknown = [(file.path, file.function) for file in every if file not in known]
     answers = import_files(project, unknown, options) if unknown else {}
-    return [known.get(file.path) or reader.imported(file, answers[file.path]) for file in every]
+    return [known.get(file) or reader.imported(file, answers[file.path, file.function]) for file in every]
 
 
 class _Reader:
@@ -54,7 +59,7 @@ class _Reader:
 
     def remembered(self, file: ProjectFile) -> Module | None:
         """The module as it was imported before, where nothing that it is made from has changed."""
-        entry = self._cache.find(file.path)
+        entry = self._cache.find((file.path, file.function))
         if entry is None:
             return None
         module, made_from = self._module(file, entry["answer"])
@@ -62,7 +67,7 @@ class _Reader:
 
     def imported(self, file: ProjectFile, answer: Answer) -> Module:
         module, made_from = self._module(file, answer)
-        self._cache.keep(file.path, answer, made_from, self._sources)
+        self._cache.keep((file.path, file.function), answer, made_from, self._sources)
         return module
 
     def _module(self, file: ProjectFile, answer: Answer) -> tuple[Module, list[str]]:
@@ -77,7 +82,7 @@ class _Reader:
         findings = [*closure.findings, *_failures(file, answer, closure), *_data_files(file, data_files)]
         if "error" not in answer:
             findings += self._unreadable(closure)
-            findings += _config_problems(answer, places)
+            findings += _config_problems(answer, places) if file.kind != "authentication" else ()
         config: object = answer.get("config")
         module = Module(
             file,
@@ -85,7 +90,8 @@ class _Reader:
             closure,
             tuple(findings),
             cast("dict[str, Any]", config) if isinstance(config, dict) else None,
-            answer.get("handler"),
+            answer.get("function"),
+            "error" not in answer,
         )
         return module, sorted({*closure.files, *data_files})
 

@@ -51,6 +51,31 @@ def config_places(path: str, content: bytes) -> ConfigPlaces:
     return ConfigPlaces(path, config_line or 1, handler_line or config_line or 1, literal)
 
 
+def definition_line(content: bytes, name: str) -> int:
+    """The line that defines a function, or assigns or imports the name, in a file with this content; else the first."""
+    tree = parse(content)
+    for node in () if isinstance(tree, ParseProblem) else reversed(tree.body):
+        match node:
+            case ast.FunctionDef(name=found) | ast.AsyncFunctionDef(name=found) | ast.ClassDef(name=found):
+                names = {found}
+            case ast.Assign(targets=[ast.Name(id=found)]):
+                names = {found}
+            case ast.ImportFrom(names=imported):
+                names = {alias.asname or alias.name for alias in imported}
+            case _:
+                continue
+        if name in names:
+            return node.lineno
+    return 1
+
+
+def defined_functions(content: bytes) -> list[str]:
+    """The functions that a file with this content defines."""
+    tree = parse(content)
+    body = [] if isinstance(tree, ParseProblem) else tree.body
+    return [node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
 @lru_cache(maxsize=4096)
 def _definitions(content: bytes) -> tuple[int | None, int | None, ast.expr | None]:
     tree = parse(content)

@@ -21,6 +21,7 @@ _KINDS = {
     "bool_type": "True or False",
     "list_type": "a list",
     "dict_type": "a dict",
+    "function_type": "a function",
     "model_type": "a dict",
     "model_attributes_type": "a dict",
 }

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from treadle_infra.artifacts.files import replace_file
 from treadle_infra.artifacts.model import Artifact
+from treadle_infra.synth.entries import Object
 from treadle_infra.synth.manifest import artifact_file, artifact_object_key, build_manifest
-from treadle_infra.synth.resources import Object
 from treadle_infra.synth.template import build_template, template_text
 from treadle_infra.topology.model import Topology
 

@@ -6,8 +6,10 @@ from typing import assert_never
 
 from treadle.names import logical_id
 from treadle_infra.app.model import Json
-from treadle_infra.topology.model import (
+from treadle_infra.topology.references import (
     AliasRef,
+    AsynchronousSettingsRef,
+    ConnectionsTableRef,
     DeadLetterQueueRef,
     EventSourceMappingRef,
     FunctionRef,
@@ -21,10 +23,19 @@ from treadle_infra.topology.model import (
     Reference,
     RoleRef,
     RouteRef,
+    RulePermissionRef,
+    RuleRef,
+    ScheduleRef,
+    SchedulerRoleRef,
     StateTableRef,
+    StreamMappingRef,
     StreamTableRef,
     SubscriptionRef,
     TopicRef,
+    WebSocketApiRef,
+    WebSocketIntegrationRef,
+    WebSocketRouteRef,
+    WebSocketStageRef,
 )
 
 
@@ -82,5 +93,32 @@ def logical_id_of(reference: Reference) -> str:
             return "StateTable"
         case StreamTableRef(stream):
             return logical_id("StreamTable", stream)
+        case ConnectionsTableRef():
+            return "ConnectionsTable"
+        case StreamMappingRef(stream):
+            return logical_id("MappingOfStream", stream)
+        case WebSocketApiRef():
+            return "WebSocketApi"
+        case WebSocketStageRef():
+            return "WebSocketStage"
+        case WebSocketIntegrationRef():
+            return "WebSocketIntegration"
+        case WebSocketRouteRef(key):
+            return logical_id("WebSocketRoute", key)
+        case RuleRef(step, number):
+            return logical_id("Rule", *_numbered(step, number))
+        case RulePermissionRef(rule):
+            return f"PermissionOf{logical_id_of(rule)}"
+        case ScheduleRef(step, number):
+            return logical_id("Schedule", *_numbered(step, number))
+        case SchedulerRoleRef():
+            return "InvokerRole"
+        case AsynchronousSettingsRef(step):
+            return logical_id("AsynchronousSettings", step)
         case _:
             assert_never(reference)
+
+
+def _numbered(step: str, number: int) -> tuple[str, ...]:
+    """The first of a step's triggers goes by the step's name alone."""
+    return (step,) if number == 0 else (step, str(number + 1))

@@ -6,22 +6,26 @@ from collections.abc import Iterable, Mapping
 
 from treadle_infra.app.model import Json
 from treadle_infra.artifacts.model import Artifact
-from treadle_infra.synth.resources import Object
+from treadle_infra.synth.entries import Object
 from treadle_infra.topology.model import (
     Alias,
-    AnyTopic,
     DeadLetterQueue,
     Function,
     LogGroup,
     Queue,
     Role,
     Route,
+    Rule,
+    Schedule,
     StateTable,
     StreamTable,
     Subscription,
     Topic,
-    TopicRef,
     Topology,
+)
+from treadle_infra.topology.references import (
+    AnyTopic,
+    TopicRef,
 )
 
 ASSEMBLY_FORMAT = 1
@@ -38,7 +42,8 @@ def build_manifest(topology: Topology, template_files: Iterable[str], artifacts:
     Example: {"assembly": 1, "app": "chat", "stage": "dev", "stack": "chat--dev", "templates": ["template.json"],
     "artifacts": [{"key": "<sha256>", "file": "artifacts/<sha256>.zip", "objectKey": "treadle/chat/<sha256>.zip",
     "step": "SendMessage"}], "steps": [...], "topics": [{"topic": "sent", "name": "chat--dev--sent"}],
-    "stateTable": "chat--dev--state", "streams": [{"stream": "messages", "table": "chat--dev--messages--stream"}]}
+    "stateTable": "chat--dev--state", "streams": [{"stream": "messages", "table": "chat--dev--messages--stream"}],
+    "systemFunctions": [{"name": "_treadle-broadcast", "function": "chat--dev--_treadle-broadcast", ...}]}
     """
     functions = list(topology.of(Function))
     return {
@@ -47,11 +52,12 @@ def build_manifest(topology: Topology, template_files: Iterable[str], artifacts:
         "stage": topology.stage,
         "stack": topology.stack_name,
         "templates": list(template_files),
-        "artifacts": [_artifact(topology.app, step.ref.step, artifacts[step.ref.step]) for step in functions],
+        "artifacts": [_artifact(topology.app, one.ref.step, artifacts[one.ref.step]) for one in functions],
         "steps": _steps(topology, artifacts),
         "topics": [{"topic": topic.ref.topic, "name": topic.name} for topic in topology.of(Topic)],
         "stateTable": next((table.name for table in topology.of(StateTable)), None),
         "streams": [{"stream": table.ref.stream, "table": table.name} for table in topology.of(StreamTable)],
+        "systemFunctions": [_system_function(topology, one, artifacts) for one in functions if one.is_system],
     }
 
 
@@ -81,8 +87,11 @@ def _steps(topology: Topology, artifacts: Mapping[str, Artifact]) -> list[Json]:
     for subscription in topology.of(Subscription):
         subscribed.setdefault(subscription.origin.step, []).append(subscription.topic.topic)
     roles = {role.origin.step: role for role in topology.of(Role)}
+    schedules = _schedules(topology)
     steps: list[Json] = []
     for function in topology.of(Function):
+        if function.is_system:
+            continue
         step = function.ref.step
         queue = queues.get(step)
         steps.append(
@@ -104,9 +113,53 @@ def _steps(topology: Topology, artifacts: Mapping[str, Artifact]) -> list[Json]:
                 "queue": None if queue is None else queue.name,
                 "deadLetterQueue": dead_letter_queues.get(step),
                 "maxRetries": None if queue is None else queue.max_retries,
+                "schedules": schedules.get(step, []),
             }
         )
     return steps
+
+
+def _schedules(topology: Topology) -> dict[str, list[Json]]:
+    """The rules and schedules of each step; `expression` is as the step has it, `aws` as AWS does."""
+    found: dict[str, list[Json]] = {}
+    for rule in topology.of(Rule):
+        entry = _schedule("rule", rule, timezone=None)
+        found.setdefault(rule.ref.step, []).append(entry)
+    for schedule in topology.of(Schedule):
+        entry = _schedule("schedule", schedule, timezone=schedule.timezone)
+        found.setdefault(schedule.ref.step, []).append(entry)
+    return found
+
+
+def _schedule(kind: str, schedule: Rule | Schedule, timezone: str | None) -> Json:
+    return {
+        "name": schedule.name,
+        "kind": kind,
+        "expression": schedule.written,
+        "timezone": timezone,
+        "aws": schedule.expression,
+    }
+
+
+def _system_function(topology: Topology, function: Function, artifacts: Mapping[str, Artifact]) -> Json:
+    ref = function.ref.step
+    aliases = {alias.function: alias.name for alias in topology.of(Alias)}
+    roles = {role.ref: role.name for role in topology.of(Role)}
+    log_groups = {group.ref: group.name for group in topology.of(LogGroup)}
+    dead_letter_queues = {queue.ref.step: queue.name for queue in topology.of(DeadLetterQueue)}
+    return {
+        "name": ref,
+        "function": function.name,
+        "alias": aliases[function.ref],
+        "role": roles[function.role],
+        "logGroup": log_groups[function.log_group],
+        "artifact": artifacts[ref].key,
+        "handler": function.handler,
+        "runtime": function.runtime,
+        "memoryMb": function.memory_mb,
+        "timeoutSeconds": function.timeout_seconds,
+        "deadLetterQueue": dead_letter_queues.get(ref),
+    }
 
 
 def _published(role: Role) -> Json:

@@ -7,43 +7,67 @@ from typing import assert_never
 
 from treadle.names import Names, tag_value
 from treadle_infra.app.model import Json
+from treadle_infra.synth.entries import Object, entry
 from treadle_infra.synth.intrinsics import arn_sub, get_att, logical_id_of, ref, sub
+from treadle_infra.synth.schedules import (
+    asynchronous_settings_entry,
+    rule_entry,
+    rule_permission_entry,
+    schedule_entry,
+    scheduler_policy,
+)
+from treadle_infra.synth.web_socket import connections_url, web_socket_entry
 from treadle_infra.topology.grants import policy_document
 from treadle_infra.topology.model import (
     Alias,
-    AnyTopic,
+    AsynchronousSettings,
+    ConnectionsTable,
     DeadLetterQueue,
-    DeadLetterQueueRef,
     EventSourceMapping,
-    ForeignResource,
     Function,
     GatewayRole,
-    GrantTarget,
     HttpApi,
     HttpStage,
     Integration,
     LogGroup,
-    LogStreams,
     Origin,
     Queue,
     QueuePolicy,
-    QueuePolicyRef,
-    QueueRef,
     Resource,
     Role,
     Route,
+    Rule,
+    RulePermission,
+    Schedule,
+    SchedulerRole,
     StateTable,
-    StateTableRef,
+    StreamMapping,
     StreamTable,
-    StreamTableRef,
     Subscription,
     Topic,
+    WebSocketApi,
+    WebSocketIntegration,
+    WebSocketRoute,
+    WebSocketStage,
+)
+from treadle_infra.topology.references import (
+    AnyChangeStream,
+    AnyTopic,
+    ChangeStream,
+    Connections,
+    ConnectionsTableRef,
+    DeadLetterQueueRef,
+    ForeignResource,
+    GrantTarget,
+    LogStreams,
+    QueuePolicyRef,
+    QueueRef,
+    StateTableRef,
+    StreamTableRef,
     TopicRef,
 )
 
 ARTIFACT_BUCKET_PARAMETER = "ArtifactBucket"
-
-Object = dict[str, Json]
 
 
 class ResourceBuilder:
@@ -64,7 +88,7 @@ class ResourceBuilder:
             case Function():
                 return self._function(resource)
             case Alias():
-                return _entry(
+                return entry(
                     "AWS::Lambda::Alias",
                     resource.origin,
                     {
@@ -76,7 +100,7 @@ class ResourceBuilder:
             case Role():
                 return self._role(resource)
             case LogGroup():
-                return _entry(
+                return entry(
                     "AWS::Logs::LogGroup",
                     resource.origin,
                     {
@@ -88,7 +112,7 @@ class ResourceBuilder:
             case Queue():
                 return self._queue(resource)
             case DeadLetterQueue():
-                return _entry(
+                return entry(
                     "AWS::SQS::Queue",
                     resource.origin,
                     {
@@ -101,7 +125,7 @@ class ResourceBuilder:
             case QueuePolicy():
                 return _queue_policy(resource)
             case Topic():
-                return _entry(
+                return entry(
                     "AWS::SNS::Topic",
                     resource.origin,
                     {"TopicName": resource.name, "Tags": self._tags(resource.origin)},
@@ -112,13 +136,13 @@ class ResourceBuilder:
             case EventSourceMapping():
                 return self._event_source_mapping(resource)
             case HttpApi():
-                return _entry(
+                return entry(
                     "AWS::ApiGatewayV2::Api",
                     resource.origin,
                     {"Name": resource.name, "ProtocolType": "HTTP", "Tags": self._tag_map(resource.origin)},
                 )
             case HttpStage():
-                return _entry(
+                return entry(
                     "AWS::ApiGatewayV2::Stage",
                     resource.origin,
                     {
@@ -133,7 +157,7 @@ class ResourceBuilder:
             case Integration():
                 return _integration(resource)
             case Route():
-                return _entry(
+                return entry(
                     "AWS::ApiGatewayV2::Route",
                     resource.origin,
                     {
@@ -146,11 +170,32 @@ class ResourceBuilder:
                 return self._table(resource, ("group", "key"), {})
             case StreamTable():
                 return self._table(resource, ("group", "id"), {"Stream": resource.ref.stream})
+            case ConnectionsTable():
+                return self._table(resource, ("room", "member"), {})
+            case StreamMapping():
+                return self._stream_mapping(resource)
+            case WebSocketApi() | WebSocketStage() | WebSocketIntegration() | WebSocketRoute():
+                return web_socket_entry(resource, self._tag_map(resource.origin))
+            case Rule():
+                return rule_entry(resource)
+            case RulePermission():
+                return rule_permission_entry(resource)
+            case Schedule():
+                return schedule_entry(resource)
+            case SchedulerRole():
+                trust_condition: Object = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+                document = scheduler_policy(resource)
+                return self._any_role(resource, "scheduler.amazonaws.com", "deliver", document, trust_condition)
+            case AsynchronousSettings():
+                return asynchronous_settings_entry(resource)
             case _:
                 assert_never(resource)
 
     def _function(self, function: Function) -> Object:
-        return _entry(
+        variables = dict[str, Json](function.environment)
+        if function.connections is not None:
+            variables["TREADLE_WS_ENDPOINT"] = connections_url(self._stage, "https")
+        return entry(
             "AWS::Lambda::Function",
             function.origin,
             {
@@ -164,7 +209,7 @@ class ResourceBuilder:
                 },
                 "MemorySize": function.memory_mb,
                 "Timeout": function.timeout_seconds,
-                "Environment": {"Variables": dict[str, Json](function.environment)},
+                "Environment": {"Variables": variables},
                 "Role": get_att(function.role, "Arn"),
                 "LoggingConfig": {"LogFormat": "JSON", "LogGroup": ref(function.log_group)},
                 "Tags": self._tags(function.origin),
@@ -184,9 +229,18 @@ class ResourceBuilder:
         document: Object = {"Version": "2012-10-17", "Statement": [invoke]}
         return self._any_role(role, "apigateway.amazonaws.com", "invoke", document)
 
-    def _any_role(self, role: Role | GatewayRole, service: str, policy_name: str, document: Object) -> Object:
-        trust: Json = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-        return _entry(
+    def _any_role(
+        self,
+        role: Role | GatewayRole | SchedulerRole,
+        service: str,
+        policy_name: str,
+        document: Object,
+        trust_condition: Object | None = None,
+    ) -> Object:
+        trust: Object = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+        if trust_condition is not None:
+            trust["Condition"] = trust_condition
+        return entry(
             "AWS::IAM::Role",
             role.origin,
             {
@@ -198,7 +252,7 @@ class ResourceBuilder:
         )
 
     def _queue(self, queue: Queue) -> Object:
-        return _entry(
+        return entry(
             "AWS::SQS::Queue",
             queue.origin,
             {
@@ -225,9 +279,27 @@ class ResourceBuilder:
         if mapping.maximum_concurrency is not None:
             properties["ScalingConfig"] = {"MaximumConcurrency": mapping.maximum_concurrency}
         properties["Tags"] = self._tags(mapping.origin)
-        return _entry("AWS::Lambda::EventSourceMapping", mapping.origin, properties)
+        return entry("AWS::Lambda::EventSourceMapping", mapping.origin, properties)
 
-    def _table(self, table: StateTable | StreamTable, keys: tuple[str, str], note: Object) -> Object:
+    def _stream_mapping(self, mapping: StreamMapping) -> Object:
+        """From the oldest change on: what was written while the mapping came up is told too."""
+        properties: Object = {
+            "EventSourceArn": get_att(mapping.table, "StreamArn"),
+            "FunctionName": ref(mapping.alias),
+            "StartingPosition": "TRIM_HORIZON",
+            "BatchSize": mapping.batch_size,
+            "ParallelizationFactor": mapping.lanes,
+            "BisectBatchOnFunctionError": True,
+            "MaximumRetryAttempts": mapping.retries,
+            "MaximumRecordAgeInSeconds": mapping.maximum_age_seconds,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "DestinationConfig": {"OnFailure": {"Destination": get_att(mapping.dead_letter_queue, "Arn")}},
+            "Tags": self._tags(mapping.origin),
+        }
+        return entry("AWS::Lambda::EventSourceMapping", mapping.origin, properties)
+
+    def _table(self, table: StateTable | StreamTable | ConnectionsTable, keys: tuple[str, str], note: Object) -> Object:
+        keeps_data = not isinstance(table, ConnectionsTable) and table.keeps_data
         partition_key, sort_key = keys
         properties: Object = {
             "TableName": table.name,
@@ -239,14 +311,16 @@ class ResourceBuilder:
             ],
             "TimeToLiveSpecification": {"AttributeName": "ttl", "Enabled": True},
         }
-        if table.keeps_data:
+        if isinstance(table, StreamTable):
+            properties["StreamSpecification"] = {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+        if keeps_data:
             properties["PointInTimeRecoverySpecification"] = {"PointInTimeRecoveryEnabled": True}
         properties["Tags"] = self._tags(table.origin)
         policies: Object = {
-            "DeletionPolicy": "RetainExceptOnCreate" if table.keeps_data else "Delete",
-            "UpdateReplacePolicy": "Retain" if table.keeps_data else "Delete",
+            "DeletionPolicy": "RetainExceptOnCreate" if keeps_data else "Delete",
+            "UpdateReplacePolicy": "Retain" if keeps_data else "Delete",
         }
-        return _entry("AWS::DynamoDB::Table", table.origin, properties, note=note, attributes=policies)
+        return entry("AWS::DynamoDB::Table", table.origin, properties, note=note, attributes=policies)
 
     def _arn(self, target: GrantTarget) -> Json:
         match target:
@@ -254,8 +328,14 @@ class ResourceBuilder:
                 return ref(target)
             case AnyTopic():
                 return arn_sub("sns", f"{Names(self._app, self._stage).topic_prefix()}*")
-            case QueueRef() | DeadLetterQueueRef() | StateTableRef() | StreamTableRef():
+            case QueueRef() | DeadLetterQueueRef() | StateTableRef() | StreamTableRef() | ConnectionsTableRef():
                 return get_att(target, "Arn")
+            case ChangeStream(table):
+                return get_att(table, "StreamArn")
+            case AnyChangeStream(table):
+                return sub(f"${{{logical_id_of(table)}.Arn}}/stream/*")
+            case Connections(api, stage, method):
+                return arn_sub("execute-api", f"${{{logical_id_of(api)}}}/{stage}/{method}/@connections/*")
             case LogStreams(log_group):
                 return get_att(log_group, "Arn")  # ends in `:*` in CloudFormation
             case ForeignResource(arn):
@@ -273,34 +353,24 @@ class ResourceBuilder:
         return [{"Key": key, "Value": value} for key, value in self._tag_map(origin).items()]
 
 
-def _entry(
-    kind: str, origin: Origin, properties: Object, *, note: Object | None = None, attributes: Object | None = None
-) -> Object:
-    """`note` says what the resource stands for where no step owns it; `attributes` stand beside the properties."""
-    metadata: Object = {**(note or {})}
-    if origin.step is not None:
-        metadata["Step"] = origin.step
-    if origin.where is not None:
-        metadata["Source"] = str(origin.where)
-    entry: Object = {"Type": kind, **(attributes or {})}
-    if metadata:
-        entry["Metadata"] = {"Treadle": metadata}
-    entry["Properties"] = properties
-    return entry
-
-
 def _queue_policy(policy: QueuePolicy) -> Object:
     queue = policy.ref.queue
-    statement: Json = {
-        "Sid": "Topics",
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": get_att(queue, "Arn"),
-        "Condition": {"ArnEquals": {"aws:SourceArn": [ref(topic) for topic in policy.topics]}},
-    }
-    document: Json = {"Version": "2012-10-17", "Statement": [statement]}
-    return _entry("AWS::SQS::QueuePolicy", policy.origin, {"Queues": [ref(queue)], "PolicyDocument": document})
+    topics: list[Json] = [ref(topic) for topic in policy.topics]
+    rules: list[Json] = [get_att(rule, "Arn") for rule in policy.rules]
+    statements: list[Json] = [
+        {
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": "sqs:SendMessage",
+            "Resource": get_att(queue, "Arn"),
+            "Condition": {"ArnEquals": {"aws:SourceArn": sources}},
+        }
+        for sid, service, sources in (("Topics", "sns.amazonaws.com", topics), ("Rules", "events.amazonaws.com", rules))
+        if sources
+    ]
+    document: Json = {"Version": "2012-10-17", "Statement": statements}
+    return entry("AWS::SQS::QueuePolicy", policy.origin, {"Queues": [ref(queue)], "PolicyDocument": document})
 
 
 def _subscription(subscription: Subscription) -> Object:
@@ -308,7 +378,7 @@ def _subscription(subscription: Subscription) -> Object:
     policies: Json = [
         logical_id_of(QueuePolicyRef(queue)) for queue in (subscription.queue, subscription.dead_letter_queue)
     ]
-    return _entry(
+    return entry(
         "AWS::SNS::Subscription",
         subscription.origin,
         {
@@ -323,7 +393,7 @@ def _subscription(subscription: Subscription) -> Object:
 
 
 def _integration(integration: Integration) -> Object:
-    return _entry(
+    return entry(
         "AWS::ApiGatewayV2::Integration",
         integration.origin,
         {

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 from treadle_infra.app.findings import Finding, error
 from treadle_infra.app.model import Json
+from treadle_infra.synth.entries import Object
 from treadle_infra.synth.intrinsics import get_att, logical_id_of, ref
-from treadle_infra.synth.resources import ARTIFACT_BUCKET_PARAMETER, Object, ResourceBuilder
-from treadle_infra.topology.model import Function, HttpApi, StateTable, StreamTable, Topic, Topology
+from treadle_infra.synth.resources import ARTIFACT_BUCKET_PARAMETER, ResourceBuilder
+from treadle_infra.synth.web_socket import connections_url
+from treadle_infra.topology.model import Function, HttpApi, StateTable, StreamTable, Topic, Topology, WebSocketApi
 
 TEMPLATE_LIMIT_BYTES = 1_000_000
 OUTPUT_LIMIT = 200
@@ -59,6 +61,10 @@ def _outputs(topology: Topology) -> Object:
     for api in topology.of(HttpApi):
         outputs["HttpApiUrl"] = _output("Where the HTTP API answers", get_att(api.ref, "ApiEndpoint"))
         outputs["HttpApiId"] = _output("The id of the HTTP API", ref(api.ref))
+    for web_socket_api in topology.of(WebSocketApi):
+        url = connections_url(topology.stage, "wss")
+        outputs["WebSocketUrl"] = _output("Where clients follow the streams", url)
+        outputs["WebSocketApiId"] = _output("The id of the WebSocket API", ref(web_socket_api.ref))
     names: Object = {}
     for table in topology.of(StateTable):
         names[logical_id_of(table.ref)] = _output("The table of the state", ref(table.ref))

@@ -45,7 +45,8 @@ def timing(step: Step, settings: QueueSettings | None) -> Timing:
     answers_http = any(isinstance(trigger, HttpTrigger) for trigger in step.triggers)
     handler = step.timeout_seconds or (HTTP_TIMEOUT_SECONDS if answers_http else QUEUE_TIMEOUT_SECONDS)
     if settings is None:
-        return Timing(handler, handler, 1, 0)
+        slack = 0 if answers_http else SLACK_SECONDS
+        return Timing(handler, max(handler, min(FUNCTION_TIMEOUT_LIMIT_SECONDS, handler + slack)), 1, 0)
     visibility = settings.visibility_timeout_seconds
     limit = min(
         HTTP_TIMEOUT_SECONDS if answers_http else FUNCTION_TIMEOUT_LIMIT_SECONDS,

@@ -2,58 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from treadle.names import LIVE_ALIAS, Names
 from treadle_infra.app.findings import SourceLocation, TreadleError
-from treadle_infra.app.model import App, HttpTrigger, QueueSettings, Step, Stream, TopicTrigger
+from treadle_infra.app.model import App, HttpTrigger, QueueSettings, Step, TopicTrigger
 from treadle_infra.app.paths import gateway_path
 from treadle_infra.topology.batches import Timing, timing
+from treadle_infra.topology.cron import schedule_resources, scheduled, scheduler_role
 from treadle_infra.topology.grants import grants_for
+from treadle_infra.topology.live import live_resources
 from treadle_infra.topology.model import (
     SHARED,
     Alias,
-    AliasRef,
     DeadLetterQueue,
-    DeadLetterQueueRef,
     EventSourceMapping,
-    EventSourceMappingRef,
     Function,
-    FunctionRef,
     GatewayRole,
-    GatewayRoleRef,
     HttpApi,
-    HttpApiRef,
     HttpStage,
-    HttpStageRef,
     Integration,
-    IntegrationRef,
     LogGroup,
-    LogGroupRef,
     Origin,
     Queue,
     QueuePolicy,
-    QueuePolicyRef,
-    QueueRef,
     Resource,
     Role,
-    RoleRef,
     Route,
-    RouteRef,
+    Rule,
+    Schedule,
     StateTable,
-    StateTableRef,
-    StreamTable,
-    StreamTableRef,
     Subscription,
-    SubscriptionRef,
     Topic,
-    TopicRef,
     Topology,
 )
+from treadle_infra.topology.references import (
+    AliasRef,
+    DeadLetterQueueRef,
+    EventSourceMappingRef,
+    FunctionRef,
+    GatewayRoleRef,
+    HttpApiRef,
+    HttpStageRef,
+    IntegrationRef,
+    LogGroupRef,
+    QueuePolicyRef,
+    QueueRef,
+    RoleRef,
+    RouteRef,
+    StateTableRef,
+    SubscriptionRef,
+    TopicRef,
+    WebSocketStageRef,
+)
+from treadle_infra.topology.settings import (
+    ARCHITECTURE,
+    DEAD_LETTER_RETENTION_SECONDS,
+    LOG_RETENTION_DAYS,
+    PYTHON_RUNTIME,
+    environment,
+)
 
-PYTHON_RUNTIME = "python3.13"
-ARCHITECTURE = "arm64"
 DEVELOPMENT_STAGE = "dev"
 
 INTEGRATION_TIMEOUT_MILLISECONDS = 30_000
@@ -61,8 +71,6 @@ INTEGRATION_TIMEOUT_MILLISECONDS = 30_000
 RECEIVES_BEYOND_RETRIES = 4
 """The adapter dead-letters at the receive after the last retry; the queue's own redrive is for killed processes."""
 QUEUE_RETENTION_SECONDS = 4 * 24 * 3600
-DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600
-LOG_RETENTION_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,7 @@ class _Builder:
         self._placement = placement
         self._names = Names(app.name, placement.stage)
         self._keeps_data = placement.stage != DEVELOPMENT_STAGE
+        self._schedules = scheduled(app, self._names)
 
     def shared(self) -> Iterator[Resource]:
         for topic in sorted(_topics(self._app)):
@@ -105,14 +114,17 @@ class _Builder:
         if self._app.steps:
             # whatever the steps do with it today: a table that came and went with an edit would take its data along
             yield StateTable(StateTableRef(), self._names.state_table(), self._keeps_data, SHARED)
-        for stream in self._app.streams:
-            yield self._stream_table(stream)
-        if any(_http_triggers(step) for step in self._app.steps):
+        answers_http = any(_http_triggers(step) for step in self._app.steps)
+        if answers_http or self._app.streams:
+            prefix, role_name = self._names.function_prefix(), self._names.gateway_role()
+            yield GatewayRole(GatewayRoleRef(), role_name, prefix, LIVE_ALIAS, SHARED)
+        if answers_http:
             api = HttpApiRef()
             yield HttpApi(api, self._placement.http_api_name, SHARED)
             yield HttpStage(HttpStageRef(), api, "$default", SHARED)
-            prefix, role_name = self._names.function_prefix(), self._names.gateway_role()
-            yield GatewayRole(GatewayRoleRef(), role_name, prefix, LIVE_ALIAS, SHARED)
+        if self._app.streams:
+            yield from live_resources(self._app, self._names, keeps_data=self._keeps_data)
+        yield from scheduler_role(self._names, self._schedules.values())
 
     def step(self, step: Step) -> Iterator[Resource]:
         origin = Origin(step.name, step.where)
@@ -124,8 +136,13 @@ class _Builder:
         yield Alias(AliasRef(step.name), LIVE_ALIAS, FunctionRef(step.name), origin)
         if http_triggers:
             yield from self._routes(step, http_triggers, origin)
+        schedules = self._schedules.get(step.name, ())
+        if settings is not None or schedules:
+            yield from self._dead_letter_queue(step, schedules, origin)
         if settings is not None:
             yield from self._queue(step, settings, times)
+        if schedules:
+            yield from schedule_resources(step.name, schedules, origin)
 
     def _function(self, step: Step, handler: str, timeout_seconds: int, origin: Origin) -> Function:
         return Function(
@@ -136,7 +153,8 @@ class _Builder:
             architecture=ARCHITECTURE,
             memory_mb=step.memory_mb,
             timeout_seconds=timeout_seconds,
-            environment=(("TREADLE_APP", self._app.name), ("TREADLE_STAGE", self._placement.stage)),
+            environment=environment(self._names),
+            connections=WebSocketStageRef() if self._app.streams else None,
             role=RoleRef(step.name),
             log_group=LogGroupRef(step.name),
             origin=origin,
@@ -151,13 +169,20 @@ class _Builder:
             route = RouteRef(trigger.method, gateway_path(trigger.path))
             yield Route(route, api, integration, Origin(step.name, trigger.where or step.where))
 
+    def _dead_letter_queue(
+        self, step: Step, schedules: Sequence[Rule | Schedule], origin: Origin
+    ) -> Iterator[Resource]:
+        queue = DeadLetterQueueRef(step.name)
+        yield DeadLetterQueue(queue, self._names.dead_letter_queue(step.name), DEAD_LETTER_RETENTION_SECONDS, origin)
+        topics = tuple(TopicRef(topic) for topic in sorted({trigger.topic for trigger in _topic_triggers(step)}))
+        rules = tuple(schedule.ref for schedule in schedules if isinstance(schedule, Rule))
+        if topics or rules:
+            yield QueuePolicy(QueuePolicyRef(queue), topics, rules, origin)
+
     def _queue(self, step: Step, settings: QueueSettings, times: Timing) -> Iterator[Resource]:
         triggers = _topic_triggers(step)
         origin = Origin(step.name, triggers[0].where or step.where)
         queue, dead_letter_queue = QueueRef(step.name), DeadLetterQueueRef(step.name)
-        yield DeadLetterQueue(
-            dead_letter_queue, self._names.dead_letter_queue(step.name), DEAD_LETTER_RETENTION_SECONDS, origin
-        )
         yield Queue(
             ref=queue,
             name=self._names.queue(step.name),
@@ -173,22 +198,19 @@ class _Builder:
         for trigger in triggers:
             places.setdefault(trigger.topic, trigger.where or step.where)
         topics = tuple(TopicRef(topic) for topic in sorted(places))
-        yield QueuePolicy(QueuePolicyRef(queue), topics, origin)
-        yield QueuePolicy(QueuePolicyRef(dead_letter_queue), topics, origin)
+        yield QueuePolicy(QueuePolicyRef(queue), topics, (), origin)
         for topic in topics:
             subscription = SubscriptionRef(step.name, topic.topic)
             yield Subscription(subscription, topic, queue, dead_letter_queue, Origin(step.name, places[topic.topic]))
         mapping = EventSourceMappingRef(step.name)
         yield EventSourceMapping(mapping, queue, AliasRef(step.name), times.batch_size, settings.concurrency, origin)
 
-    def _stream_table(self, stream: Stream) -> StreamTable:
-        name = self._names.stream_table(stream.name)
-        return StreamTable(StreamTableRef(stream.name), name, self._keeps_data, Origin(where=stream.where))
-
 
 def handler_of(step: Step) -> str:
     """The handler string of the step's function: the entry that knows every kind of trigger that the step has."""
-    return "treadle.entry.api.handler" if _http_triggers(step) else "treadle.entry.event.handler"
+    if _http_triggers(step):
+        return "treadle.entry.api.handler"
+    return "treadle.entry.event.handler" if _topic_triggers(step) else "treadle.entry.cron.handler"
 
 
 def _topics(app: App) -> set[str]:

@@ -13,33 +13,52 @@ from treadle_infra.app.findings import Finding, SourceLocation, error
 from treadle_infra.topology.grants import policy_document
 from treadle_infra.topology.model import (
     Alias,
-    AnyTopic,
+    AsynchronousSettings,
+    ConnectionsTable,
     DeadLetterQueue,
-    DeadLetterQueueRef,
     EventSourceMapping,
-    ForeignResource,
     Function,
     GatewayRole,
-    GrantTarget,
     HttpApi,
     HttpStage,
     Integration,
     LogGroup,
-    LogStreams,
     Origin,
     Queue,
     QueuePolicy,
-    QueueRef,
     Role,
     Route,
+    Rule,
+    RulePermission,
+    Schedule,
+    SchedulerRole,
     StateTable,
-    StateTableRef,
+    StreamMapping,
     StreamTable,
-    StreamTableRef,
     Subscription,
     Topic,
-    TopicRef,
     Topology,
+    WebSocketApi,
+    WebSocketIntegration,
+    WebSocketRoute,
+    WebSocketStage,
+)
+from treadle_infra.topology.references import (
+    AnyChangeStream,
+    AnyTopic,
+    ChangeStream,
+    Connections,
+    ConnectionsTableRef,
+    DeadLetterQueueRef,
+    ForeignResource,
+    GrantTarget,
+    LogStreams,
+    QueueRef,
+    Reference,
+    RuleRef,
+    StateTableRef,
+    StreamTableRef,
+    TopicRef,
 )
 
 STACK_RESOURCE_LIMIT = 450
@@ -159,7 +178,7 @@ def _check_names(topology: Topology) -> Iterator[Finding]:
 def _physical_names(topology: Topology) -> Iterator[tuple[str, str, Origin]]:
     for resource in topology.resources:
         match resource:
-            case Role() | GatewayRole():
+            case Role() | GatewayRole() | SchedulerRole():
                 yield "role", resource.name.lower(), resource.origin
             case Function():
                 yield "function", resource.name, resource.origin
@@ -169,14 +188,20 @@ def _physical_names(topology: Topology) -> Iterator[tuple[str, str, Origin]]:
                 yield "queue", resource.name, resource.origin
             case Topic():
                 yield "topic", resource.name, resource.origin
-            case StateTable() | StreamTable():
+            case StateTable() | StreamTable() | ConnectionsTable():
                 yield "table", resource.name, resource.origin
-            case HttpApi():
-                yield "HTTP API", resource.name, resource.origin
+            case HttpApi() | WebSocketApi():
+                yield "API", resource.name, resource.origin
+            case Rule() | Schedule():
+                yield "schedule", resource.name, resource.origin
             case Route():
                 yield "route", resource.key, resource.origin
             case Alias() | QueuePolicy() | Subscription() | EventSourceMapping() | HttpStage() | Integration():
                 continue  # named by what they belong to
+            case StreamMapping() | WebSocketStage() | WebSocketIntegration() | WebSocketRoute():
+                continue
+            case RulePermission() | AsynchronousSettings():
+                continue
             case _:
                 assert_never(resource)
 
@@ -252,7 +277,9 @@ def _check_policies(topology: Topology) -> Iterator[Finding]:
             yield _too_large("role-policy-too-large", "role", role.origin, size, INLINE_POLICY_LIMIT)
     for policy in topology.of(QueuePolicy):
         size = _QUEUE_POLICY_FRAME_BYTES + sum(len(arns.of(topic)) + len('"",') for topic in policy.topics)
-        is_told_already = isinstance(policy.ref.queue, DeadLetterQueueRef)  # its policy names the same topics
+        size += sum(len(arns.of_rule(rule)) + len('"",') for rule in policy.rules)
+        # a dead-letter queue's policy names the topics of the queue's
+        is_told_already = isinstance(policy.ref.queue, DeadLetterQueueRef) and not policy.rules
         if size > QUEUE_POLICY_LIMIT_BYTES and not is_told_already:
             yield _too_large("queue-policy-too-large", "queue", policy.origin, size, QUEUE_POLICY_LIMIT_BYTES)
 
@@ -277,10 +304,13 @@ class _LongestArns:
     _PLACE = "us-gov-east-1-xxx:000000000000"
 
     def __init__(self, topology: Topology) -> None:
-        self._names = {
+        self._names: dict[Reference, str] = {
             resource.ref: resource.name
             for resource in topology.resources
-            if isinstance(resource, Topic | Queue | DeadLetterQueue | StateTable | StreamTable | LogGroup)
+            if isinstance(
+                resource,
+                Topic | Queue | DeadLetterQueue | StateTable | StreamTable | ConnectionsTable | LogGroup | Rule,
+            )
         }
         self._topic_prefix = Names(topology.app, topology.stage).topic_prefix()
 
@@ -292,14 +322,23 @@ class _LongestArns:
                 return self._arn("sns", f"{self._topic_prefix}*")
             case QueueRef() | DeadLetterQueueRef():
                 return self._arn("sqs", self._names[target])
-            case StateTableRef() | StreamTableRef():
+            case StateTableRef() | StreamTableRef() | ConnectionsTableRef():
                 return self._arn("dynamodb", f"table/{self._names[target]}")
+            case ChangeStream(table):
+                return self._arn("dynamodb", f"table/{self._names[table]}/stream/0000-00-00T00:00:00.000")
+            case AnyChangeStream(table):
+                return self._arn("dynamodb", f"table/{self._names[table]}/stream/*")
+            case Connections(_, stage, method):
+                return self._arn("execute-api", f"0123456789/{stage}/{method}/@connections/*")
             case LogStreams(log_group):
                 return self._arn("logs", f"log-group:{self._names[log_group]}:*")
             case ForeignResource(arn):
                 return arn
             case _:
                 assert_never(target)
+
+    def of_rule(self, rule: RuleRef) -> str:
+        return self._arn("events", f"rule/{self._names[rule]}")
 
     def _arn(self, service: str, name: str) -> str:
         return f"arn:aws-us-gov:{service}:{self._PLACE}:{name}"

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from treadle.names import logical_id
-from treadle_infra.app.model import App, Json, Permission, Step, TableOperation, TopicTrigger
+from treadle.names import BROADCAST, WEBSOCKET, logical_id
+from treadle_infra.app.model import App, CronTrigger, Json, Permission, Step, TableOperation, TopicTrigger
 from treadle_infra.topology.model import (
+    Grant,
+)
+from treadle_infra.topology.references import (
+    AnyChangeStream,
     AnyTopic,
+    ChangeStream,
+    Connections,
+    ConnectionsTableRef,
     DeadLetterQueueRef,
     ForeignResource,
-    Grant,
     GrantTarget,
     LogGroupRef,
     LogStreams,
@@ -18,25 +24,35 @@ from treadle_infra.topology.model import (
     StateTableRef,
     StreamTableRef,
     TopicRef,
+    WebSocketApiRef,
 )
 
+_RECEIVE = (
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+)
 _TABLE_ACTIONS: dict[TableOperation, tuple[str, ...]] = {
     "get": ("dynamodb:GetItem",),
     "set": ("dynamodb:UpdateItem",),
-    "update": ("dynamodb:UpdateItem",),
+    "update": ("dynamodb:GetItem", "dynamodb:UpdateItem"),
     "delete": ("dynamodb:DeleteItem",),
     "get_group": ("dynamodb:Query",),
     "clear": ("dynamodb:Query", "dynamodb:DeleteItem"),
-    "send": (),
+    "send": ("dynamodb:UpdateItem",),
+    "list_groups": ("dynamodb:Scan",),
 }
 """What the adapter calls for each operation of the context; it reads and writes in no other way."""
 
 
 def grants_for(step: Step, app: App) -> tuple[Grant, ...]:
     """What the role of `step` allows, in a stable order: logs, queue, topics, tables, then what its config asks for."""
-    grants = [Grant("Logs", ("logs:CreateLogStream", "logs:PutLogEvents"), (LogStreams(LogGroupRef(step.name)),))]
+    grants = [_log_grant(step.name)]
     if any(isinstance(trigger, TopicTrigger) for trigger in step.triggers):
-        grants += _queue_grants(step.name)
+        grants.append(Grant("Queue", _RECEIVE, (QueueRef(step.name),)))
+    if any(isinstance(trigger, TopicTrigger | CronTrigger) for trigger in step.triggers):
+        grants.append(_dead_letter_grant(step.name))
     publish = tuple(_publish_targets(step))
     if publish:
         grants.append(Grant("Publish", ("sns:Publish",), publish))
@@ -69,17 +85,48 @@ def emitted_topics(step: Step) -> tuple[str, ...]:
     return tuple(sorted(step.usage.topics if declared is None else declared))
 
 
-def _queue_grants(step: str) -> list[Grant]:
-    receive = (
-        "sqs:ChangeMessageVisibility",
-        "sqs:DeleteMessage",
-        "sqs:GetQueueAttributes",
-        "sqs:ReceiveMessage",
+def websocket_grants(app: App, stage: str) -> tuple[Grant, ...]:
+    """What the function behind the WebSocket API may do: keep connections, read streams, answer whoever connected."""
+    connections = ("DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+    return (
+        _log_grant(WEBSOCKET),
+        Grant("Connections", _dynamodb(connections), (ConnectionsTableRef(),)),
+        Grant("Streams", _dynamodb(("GetItem", "Query")), tuple(StreamTableRef(stream.name) for stream in app.streams)),
+        _connection_grant(stage),
     )
-    return [
-        Grant("Queue", receive, (QueueRef(step),)),
-        Grant("DeadLetterQueue", ("sqs:SendMessage",), (DeadLetterQueueRef(step),)),
-    ]
+
+
+def broadcast_grants(app: App, stage: str) -> tuple[Grant, ...]:
+    """What the function that tells of changes may do: read them, find out who follows, tell them."""
+    tables = [StreamTableRef(stream.name) for stream in app.streams]
+    changes = ("DescribeStream", "GetRecords", "GetShardIterator")
+    return (
+        _log_grant(BROADCAST),
+        Grant("Changes", _dynamodb(changes), tuple(ChangeStream(table) for table in tables)),
+        Grant("ChangeStreams", ("dynamodb:ListStreams",), tuple(AnyChangeStream(table) for table in tables)),
+        Grant("Connections", _dynamodb(("DeleteItem", "Query")), (ConnectionsTableRef(),)),
+        _connection_grant(stage),
+        _dead_letter_grant(BROADCAST),
+    )
+
+
+def _log_grant(function: str) -> Grant:
+    return Grant("Logs", ("logs:CreateLogStream", "logs:PutLogEvents"), (LogStreams(LogGroupRef(function)),))
+
+
+def _dead_letter_grant(function: str) -> Grant:
+    return Grant("DeadLetterQueue", ("sqs:SendMessage",), (DeadLetterQueueRef(function),))
+
+
+def _connection_grant(stage: str) -> Grant:
+    """Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-control-access-iam.html"""
+    api = WebSocketApiRef()
+    targets = (Connections(api, stage, "DELETE"), Connections(api, stage, "POST"))
+    return Grant("ManageConnections", ("execute-api:ManageConnections",), targets)
+
+
+def _dynamodb(operations: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"dynamodb:{operation}" for operation in operations)
 
 
 def _publish_targets(step: Step) -> Iterable[GrantTarget]:

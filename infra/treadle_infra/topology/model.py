@@ -10,118 +10,38 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from treadle.names import SYSTEM_PREFIX
 from treadle_infra.app.findings import SourceLocation
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionRef:
-    step: str
-
-
-@dataclass(frozen=True, slots=True)
-class AliasRef:
-    step: str
-
-
-@dataclass(frozen=True, slots=True)
-class RoleRef:
-    step: str
-
-
-@dataclass(frozen=True, slots=True)
-class LogGroupRef:
-    step: str
-
-
-@dataclass(frozen=True, slots=True)
-class QueueRef:
-    step: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterQueueRef:
-    step: str
-
-
-@dataclass(frozen=True, slots=True)
-class QueuePolicyRef:
-    """The policy of one queue."""
-
-    queue: QueueRef | DeadLetterQueueRef
-
-
-@dataclass(frozen=True, slots=True)
-class TopicRef:
-    topic: str
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionRef:
-    step: str
-    topic: str
-
-
-@dataclass(frozen=True, slots=True)
-class EventSourceMappingRef:
-    step: str
-
-
-@dataclass(frozen=True, slots=True)
-class HttpApiRef:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class HttpStageRef:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayRoleRef:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class IntegrationRef:
-    step: str
-
-
-@dataclass(frozen=True, slots=True)
-class RouteRef:
-    """`path` is in API Gateway's form: `/orders/{id}`."""
-
-    method: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class StateTableRef:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class StreamTableRef:
-    stream: str
-
-
-Reference = (
-    FunctionRef
-    | AliasRef
-    | RoleRef
-    | LogGroupRef
-    | QueueRef
-    | DeadLetterQueueRef
-    | QueuePolicyRef
-    | TopicRef
-    | SubscriptionRef
-    | EventSourceMappingRef
-    | HttpApiRef
-    | HttpStageRef
-    | GatewayRoleRef
-    | IntegrationRef
-    | RouteRef
-    | StateTableRef
-    | StreamTableRef
+from treadle_infra.topology.references import (
+    AliasRef,
+    AsynchronousSettingsRef,
+    ConnectionsTableRef,
+    DeadLetterQueueRef,
+    EventSourceMappingRef,
+    FunctionRef,
+    GatewayRoleRef,
+    GrantTarget,
+    HttpApiRef,
+    HttpStageRef,
+    IntegrationRef,
+    LogGroupRef,
+    QueuePolicyRef,
+    QueueRef,
+    RoleRef,
+    RouteRef,
+    RulePermissionRef,
+    RuleRef,
+    ScheduleRef,
+    SchedulerRoleRef,
+    StateTableRef,
+    StreamMappingRef,
+    StreamTableRef,
+    SubscriptionRef,
+    TopicRef,
+    WebSocketApiRef,
+    WebSocketIntegrationRef,
+    WebSocketRouteRef,
+    WebSocketStageRef,
 )
 
 
@@ -137,30 +57,6 @@ SHARED = Origin()
 
 
 @dataclass(frozen=True, slots=True)
-class AnyTopic:
-    """Every topic of this app on this stage, those of later releases too: a prefix, not a list."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogStreams:
-    """Every log stream of a log group."""
-
-    log_group: LogGroupRef
-
-
-@dataclass(frozen=True, slots=True)
-class ForeignResource:
-    """A resource that is none of ours: an ARN (or `*`) as it was written."""
-
-    arn: str
-
-
-GrantTarget = (
-    TopicRef | AnyTopic | QueueRef | DeadLetterQueueRef | StateTableRef | StreamTableRef | LogStreams | ForeignResource
-)
-
-
-@dataclass(frozen=True, slots=True)
 class Grant:
     """IAM actions allowed on some resources; `sid` (letters and digits) is unique in its role."""
 
@@ -171,7 +67,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """The Lambda function of one step. `environment` holds pairs, sorted by name."""
+    """The Lambda function of one step, or one of Treadle's own. `environment` holds pairs, sorted by name.
+
+    `connections`: the WebSocket API where the connections of the app's streams are; None where it has none.
+    """
 
     ref: FunctionRef
     name: str
@@ -181,9 +80,15 @@ class Function:
     memory_mb: int
     timeout_seconds: int
     environment: tuple[tuple[str, str], ...]
+    connections: WebSocketStageRef | None
     role: RoleRef
     log_group: LogGroupRef
     origin: Origin
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it is one of Treadle's own, which no step stands for."""
+        return self.ref.step.startswith(SYSTEM_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +146,11 @@ class DeadLetterQueue:
 
 @dataclass(frozen=True, slots=True)
 class QueuePolicy:
-    """The right of some topics to send to one queue."""
+    """The right of some topics to send to one queue, and of some rules to leave there what they could not deliver."""
 
     ref: QueuePolicyRef
     topics: tuple[TopicRef, ...]
+    rules: tuple[RuleRef, ...]
     origin: Origin
 
 
@@ -349,6 +255,131 @@ class StreamTable:
     origin: Origin
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionsTable:
+    """Who is connected and follows what; nothing in it outlives the connections."""
+
+    ref: ConnectionsTableRef
+    name: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMapping:
+    """What reads a stream's changes and invokes the alias; what fails for good ends in the dead-letter queue.
+
+    `retries` counts the attempts after the first; `lanes` is how many batches of a shard may be under way at once.
+    """
+
+    ref: StreamMappingRef
+    table: StreamTableRef
+    alias: AliasRef
+    batch_size: int
+    lanes: int
+    retries: int
+    maximum_age_seconds: int
+    dead_letter_queue: DeadLetterQueueRef
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketApi:
+    """`route_selection` picks a message's route."""
+
+    ref: WebSocketApiRef
+    name: str
+    route_selection: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketStage:
+    ref: WebSocketStageRef
+    api: WebSocketApiRef
+    name: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketIntegration:
+    ref: WebSocketIntegrationRef
+    api: WebSocketApiRef
+    alias: AliasRef
+    role: GatewayRoleRef
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketRoute:
+    ref: WebSocketRouteRef
+    api: WebSocketApiRef
+    integration: WebSocketIntegrationRef
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of EventBridge that invokes the alias at the times of `expression`, in UTC; `written`: the step's own."""
+
+    ref: RuleRef
+    name: str
+    expression: str
+    written: str
+    alias: AliasRef
+    dead_letter_queue: DeadLetterQueueRef
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class RulePermission:
+    """The right of a rule to invoke its alias."""
+
+    ref: RulePermissionRef
+    rule: RuleRef
+    alias: AliasRef
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule of EventBridge Scheduler that invokes the alias at the times of `expression` in `timezone`."""
+
+    ref: ScheduleRef
+    name: str
+    expression: str
+    written: str
+    timezone: str
+    alias: AliasRef
+    role: SchedulerRoleRef
+    dead_letter_queue: DeadLetterQueueRef
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerRole:
+    """What EventBridge Scheduler assumes to invoke the aliases, and to leave behind what it could not deliver."""
+
+    ref: SchedulerRoleRef
+    name: str
+    aliases: tuple[AliasRef, ...]
+    dead_letter_queues: tuple[DeadLetterQueueRef, ...]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class AsynchronousSettings:
+    """What becomes of an invocation that nobody waits for: retries, then the dead-letter queue."""
+
+    ref: AsynchronousSettingsRef
+    function: FunctionRef
+    alias: AliasRef
+    alias_name: str
+    retries: int
+    maximum_age_seconds: int
+    dead_letter_queue: DeadLetterQueueRef
+    origin: Origin
+
+
 Resource = (
     Function
     | Alias
@@ -367,6 +398,17 @@ Resource = (
     | Route
     | StateTable
     | StreamTable
+    | ConnectionsTable
+    | StreamMapping
+    | WebSocketApi
+    | WebSocketStage
+    | WebSocketIntegration
+    | WebSocketRoute
+    | Rule
+    | RulePermission
+    | Schedule
+    | SchedulerRole
+    | AsynchronousSettings
 )
 
 ResourceT = TypeVar("ResourceT", bound=Resource)

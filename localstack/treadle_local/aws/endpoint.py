@@ -15,7 +15,7 @@ from treadle_local.aws.identity import Identity
 from treadle_local.aws.operations import Operation, Wire, find_operation, render, render_error
 from treadle_local.aws.service import Caller, Region, Result
 from treadle_local.aws.services import Services
-from treadle_local.http.messages import Request, Response
+from treadle_local.http.messages import Answer, Request, Response
 
 _CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 _PRESIGNED = re.compile(r"(?:^|&)(?:X-Amz-)?Signature=")
@@ -26,22 +26,27 @@ _LOOPBACK_HOST = re.compile(
 _CANCELLABLE = frozenset({("sqs", "ReceiveMessage")})
 """What ends with its caller, so that no message goes to nobody; all else is done to its end, as on AWS."""
 
-Internal = Callable[[Request], Response | Awaitable[Response] | None]
+Internal = Callable[[Request], Answer | Awaitable[Answer] | None]
+ExecuteApi = Callable[[Request, Caller], Response]
 
 
 class Endpoint:
     """Handles every request on the AWS port.
 
-    `internal` answers paths that are not AWS's (`/__treadle/…`), or gives None.
+    `internal` answers paths that are not AWS's (`/__treadle/…`), or gives None; `execute_api` what is signed for the
+    data plane of API Gateway.
     """
 
-    def __init__(self, region: Region, services: Services, identity: Identity, internal: Internal) -> None:
+    def __init__(
+        self, region: Region, services: Services, identity: Identity, internal: Internal, execute_api: ExecuteApi
+    ) -> None:
         self._region = region
         self._services = services
         self._identity = identity
         self._internal = internal
+        self._execute_api = execute_api
 
-    def __call__(self, request: Request) -> Response | Awaitable[Response]:
+    def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
         if not _LOOPBACK_HOST.fullmatch(request.header("host", "localhost")):
             # A page on the web can make a browser send requests here under a name that it has pointed at 127.0.0.1.
             return _plain(403, "this endpoint answers to loopback host names only")
@@ -73,6 +78,8 @@ class Endpoint:
         )
 
     def _signed(self, request: Request, access_key: str, service: str, token: str) -> Response | Awaitable[Response]:
+        if service == "execute-api":
+            return self._managed(request, access_key, token)
         try:
             operation = find_operation(
                 service, request.method, request.path, request.query, request.headers, request.body
@@ -91,6 +98,13 @@ class Endpoint:
         if inspect.isawaitable(result):
             return self._finish(result, operation)
         return _rendered(render(operation.service, operation.name, result, operation.protocol))
+
+    def _managed(self, request: Request, access_key: str, token: str) -> Response:
+        try:
+            caller = self._identity.caller(access_key, token)
+        except AwsError as refusal:
+            return _rendered(render_error("execute-api", "", refusal))
+        return self._execute_api(request, caller)
 
     async def _finish(self, result: Awaitable[Result], operation: Operation) -> Response:
         if (operation.service, operation.name) not in _CANCELLABLE:

@@ -3,8 +3,8 @@
 moto holds what AWS would hold of IAM, S3, API Gateway, DynamoDB tables, CloudWatch Logs and the rest. It is no server
 but a mock and loses writes when threads meet in it: every contact happens on one worker thread, under one lock. Two
 ways in: `forward` hands on a client's HTTP request, `call` is the same for the emulator's own use (an operation by
-AWS's names). Internals leaned on: the WSGI dispatcher of server mode, `get_service_model`, and the objects of the IAM
-and CloudWatch Logs backends.
+AWS's names). Internals leaned on: the WSGI dispatcher of server mode, `get_service_model`, and the objects of the IAM,
+DynamoDB and CloudWatch Logs backends.
 """
 
 from __future__ import annotations
@@ -148,6 +148,15 @@ class Moto:
                     documents = tuple(_json(text) for text in (*role.policies.values(), *attached))
                     return RolePolicies(_json(role.assume_role_policy_document), documents)
         return None
+
+    # DynamoDB, whose data plane is not moto's
+
+    def forget_stream(self, table: str) -> None:
+        """Lets a table whose change stream was turned off have a new one, which moto would refuse."""
+        with self._lock:
+            tables = self._backends.get_backend("dynamodb")[self._region.account][self._region.name].tables
+            if table in tables:
+                tables[table].latest_stream_label = None
 
     # CloudWatch Logs, written in bulk
 

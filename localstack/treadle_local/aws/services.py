@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from treadle_local.aws import stages
+from treadle_local.aws import apis, stages
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.moto_bridge import Moto
 from treadle_local.aws.service import ROOT, Caller, Params, Region, Result, Service
@@ -44,6 +44,7 @@ class Services:
         self.moto = moto
         self.items = items
         self._stages = stages.Stages(region, moto)
+        self._apis = apis.Apis(region, moto, lambda: self._tell_changed("apigatewayv2"))
         self.own: dict[str, Service] = {}
         self._before_log_read = before_log_read
         self._changed: dict[str, list[Callable[[], None]]] = {}
@@ -58,6 +59,8 @@ class Services:
             return self.items if operation in ITEM_OPERATIONS else None
         if (service, operation) == ("apigatewayv2", stages.OPERATION):
             return self._stages
+        if service == "apigatewayv2" and operation in apis.OPERATIONS:
+            return self._apis
         return self.own.get(service)
 
     async def call(self, service: str, operation: str, params: Params, caller: Caller = ROOT) -> Result:
@@ -81,15 +84,21 @@ class Services:
         if service == "dynamodb":
             self._table_changed(operation, params, result)
         if not operation.startswith(_READS):
-            for callback in self._changed.get(service, ()):
-                callback()
+            self._tell_changed(service)
+
+    def _tell_changed(self, service: str) -> None:
+        for callback in self._changed.get(service, ()):
+            callback()
 
     def _table_changed(self, operation: str, params: Params, result: Mapping[str, Any]) -> None:
         match operation:
             case "CreateTable":
                 self.items.table_created(result["TableDescription"])
             case "UpdateTable":
-                self.items.table_updated(result["TableDescription"])
+                description = result["TableDescription"]
+                self.items.table_updated(description)
+                if not description.get("StreamSpecification", {}).get("StreamEnabled"):
+                    self.moto.forget_stream(description["TableName"])
             case "DeleteTable":
                 self.items.table_deleted(str(params["TableName"]).rsplit("/", 1)[-1])
             case "UpdateTimeToLive":

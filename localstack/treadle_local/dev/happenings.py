@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
 from treadle_infra.app.findings import Finding
-
-Level = Literal["debug", "info", "warn", "error"]
+from treadle_local.observe.lines import Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,18 @@ class Ready:
     """(topic, step) pairs"""
     curl: str | None = None
     """A command that calls the first route."""
+    streams: tuple[str, ...] = ()
+    schedules: tuple[PlannedFiring, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFiring:
+    """When a cron step runs next: `next` (aware) is None where it never will again. `timezone` None means UTC."""
+
+    step: str
+    expression: str
+    timezone: str | None
+    next: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +115,55 @@ class Printed:
 
 
 @dataclass(frozen=True, slots=True)
+class Fired:
+    """A step's schedule has come round. `time` is the moment that was planned, in UTC."""
+
+    step: str
+    schedule: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A WebSocket client has connected."""
+
+    connection_id: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """A WebSocket connection has ended. `code` is the close code, `seconds` how long it lasted."""
+
+    connection_id: str
+    code: int
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A WebSocket client was not let in; `status` is the HTTP status that it got."""
+
+    path: str
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A stream's change was sent to those who follow it."""
+
+    stream: str
+    group: str
+    id: str | None
+    event: str
+    """create, update, delete, or event for an ephemeral one"""
+    delivered: int
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Denied:
     """A call was refused because the step's role does not allow it."""
 
@@ -121,6 +182,21 @@ class Trouble:
 
 
 Happening = (
-    Progress | Found | ResourceFailed | Ready | Reloaded | Requested | Handled | Logged | Printed | Denied | Trouble
+    Progress
+    | Found
+    | ResourceFailed
+    | Ready
+    | Reloaded
+    | Requested
+    | Handled
+    | Logged
+    | Printed
+    | Fired
+    | Connected
+    | Disconnected
+    | Rejected
+    | Announced
+    | Denied
+    | Trouble
 )
 Tell = Callable[[Happening], None]

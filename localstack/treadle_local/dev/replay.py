@@ -23,8 +23,10 @@ class Replayable:
 
     @property
     def steps(self) -> Mapping[str, str]:
-        """Steps by the names of their functions."""
-        return {str(entry["function"]): str(entry["step"]) for entry in self.manifest["steps"]}
+        """Steps, and Treadle's own functions, by the names of their functions."""
+        named = {str(entry["function"]): str(entry["step"]) for entry in self.manifest["steps"]}
+        own = self.manifest.get("systemFunctions", ())
+        return named | {str(entry["function"]): str(entry["name"]) for entry in own}
 
     @property
     def origins(self) -> Mapping[str, Mapping[str, str]]:
@@ -39,6 +41,10 @@ class Replayable:
     @property
     def subscriptions(self) -> tuple[tuple[str, str], ...]:
         return tuple((topic, str(entry["step"])) for entry in self.manifest["steps"] for topic in entry["subscribes"])
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        return tuple(str(entry["stream"]) for entry in self.manifest.get("streams", ()))
 
 
 NOTHING = Replayable({"steps": []}, {"Resources": {}}, Path())

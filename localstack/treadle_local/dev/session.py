@@ -8,9 +8,10 @@ import json
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -21,11 +22,13 @@ from treadle_infra.interpreters import find_interpreter
 from treadle_infra.options import usual_options
 from treadle_infra.project_folder import prepare_folder, write_whole
 from treadle_infra.synth.assembly import Assembly, write_assembly
+from treadle_infra.topology.cron import cron_triggers
+from treadle_infra.topology.firings import next_firings
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.moto_bridge import Moto
 from treadle_local.aws.service import Region
 from treadle_local.clock import Clock, ManualClock, RealClock
-from treadle_local.dev.happenings import Found, Progress, Ready, Reloaded, Tell, Trouble
+from treadle_local.dev.happenings import Found, PlannedFiring, Progress, Ready, Reloaded, Tell, Trouble
 from treadle_local.dev.replay import NOTHING, Replayable, load, replay
 from treadle_local.dev.sample import sample_curl
 from treadle_local.dev.singleton import refuse_second
@@ -34,10 +37,12 @@ from treadle_local.dev.watch import Edits
 from treadle_local.emulator import Emulator
 from treadle_local.functions.runtime_client import runtime_folder
 from treadle_local.gateway import event
-from treadle_local.http.messages import Request, Response
+from treadle_local.http.messages import Answer, Request, Response
 from treadle_local.http.server import Listener, listen
 
 STAGE = "dev"
+
+NO_STREAMS = Response(404, b"this project has no stream to follow\n", (("content-type", "text/plain"),))
 
 T = TypeVar("T")
 _log = logging.getLogger("treadle.dev")
@@ -99,6 +104,7 @@ class _Session:
         self._emulator: Emulator | None = None
         self._listener: Listener | None = None
         self._api_id: str | None = None
+        self._web_socket_api_id: str | None = None
         self._ready = False
         self._current: Compilation | None = None
         self._is_current_deployed = False
@@ -154,6 +160,8 @@ class _Session:
             seconds=time.perf_counter() - self._started,
             routes=assembly.routes,
             subscriptions=assembly.subscriptions,
+            streams=assembly.streams,
+            schedules=tuple(_planned(compilation, self._clock.now())),
             curl=sample_curl(compilation.app, self._options.project, http_url),
         )
         details = {
@@ -168,11 +176,15 @@ class _Session:
 
     # serving
 
-    def _answer(self, request: Request) -> Response | Awaitable[Response]:
+    def _answer(self, request: Request) -> Answer | Awaitable[Answer]:
         if request.path.startswith("/__treadle/"):
             return self._internal(request)
         if not self._ready or self._emulator is None:
             return event.UNAVAILABLE
+        if request.wants_websocket:
+            if self._web_socket_api_id is None:
+                return NO_STREAMS
+            return self._emulator.web_sockets.upgrade(request, self._web_socket_api_id, STAGE)
         if self._api_id is None:
             return event.NOT_FOUND
         return self._emulator.apis.answer(request, self._api_id, "$default", request.path)
@@ -262,6 +274,7 @@ class _Session:
                 await self._lay_out(self._current.assembly)  # what runs on
             return False
         self._api_id = stack.outputs.get("HttpApiId")
+        self._web_socket_api_id = stack.outputs.get("WebSocketApiId")
         self._current = compilation
         self._is_current_deployed = True
         return True
@@ -292,7 +305,7 @@ class _Session:
         emulator, _ = self._running()
         if self._current is not None and self._current.assembly is not None:
             await emulator.cloudformation.remove(self._current.assembly.stack_name)
-        self._api_id = None
+        self._api_id = self._web_socket_api_id = None
         self._current = compilation
         self._is_current_deployed = True
         return True
@@ -318,6 +331,14 @@ class _Session:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             if json.loads((self._folder / "dev.json").read_text()).get("pid") == os.getpid():
                 (self._folder / "dev.json").unlink()
+
+
+def _planned(compilation: Compilation, now: float) -> Iterator[PlannedFiring]:
+    after = datetime.fromtimestamp(now, UTC)
+    for step in compilation.app.steps:
+        for trigger in cron_triggers(step):
+            following = next(iter(next_firings(trigger, after, 1)), None)
+            yield PlannedFiring(step.name, trigger.expression, trigger.timezone, following)
 
 
 def _same(before: Assembly | None, after: Assembly | None) -> bool:

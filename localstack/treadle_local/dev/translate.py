@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any, cast
+from datetime import UTC
+from typing import Any, assert_never
 
+from treadle.names import BROADCAST
 from treadle_local.aws.identity import Denial
 from treadle_local.cloudformation.events import StackEvent
 from treadle_local.dev.happenings import (
+    Announced,
+    Connected,
     Denied,
+    Disconnected,
+    Fired,
     Handled,
-    Level,
     Logged,
     Printed,
+    Rejected,
     Requested,
     ResourceFailed,
     Tell,
@@ -22,10 +27,12 @@ from treadle_local.dev.happenings import (
 from treadle_local.emulator import Watcher
 from treadle_local.functions.logs import LogLine
 from treadle_local.functions.pollers import Batch
+from treadle_local.gateway import happenings
+from treadle_local.gateway.happenings import SocketHappening
 from treadle_local.gateway.http_api import Exchange
-
-_OWN_FIELDS = frozenset({"level", "time", "msg", "traceId", "step", "flows", "requestId"})
-_LEVELS: Mapping[str, Level] = {"debug": "debug", "info": "info", "warn": "warn", "warning": "warn", "error": "error"}
+from treadle_local.observe.app import is_system
+from treadle_local.observe.lines import Platform, Raised, Recorded, Reported, Said, Text, parse_line
+from treadle_local.schedules.happenings import Firing, Missed, ScheduleHappening, Undelivered
 
 
 class Translator:
@@ -45,6 +52,8 @@ class Translator:
             denied=self._denied,
             undelivered=self._undelivered,
             dropped=self._dropped,
+            schedule=self._schedule,
+            socket=self._socket,
         )
 
     def _step(self, function: str) -> str:
@@ -58,36 +67,85 @@ class Translator:
         self._tell(ResourceFailed(event.logical_id, event.type, reason, origin.get("Step"), origin.get("Source")))
 
     def _exchange(self, exchange: Exchange) -> None:
-        step = None
-        if exchange.function is not None:
-            step = self._step(_function_name(exchange.function))
+        step = self._step_of(exchange.function)
         self._tell(
             Requested(exchange.method, exchange.path, exchange.status, exchange.duration_ms, step, exchange.trace_id)
         )
 
     def _batch(self, batch: Batch) -> None:
         if batch.problem is not None:
-            text = f"{batch.size} message(s) go back to the queue: {batch.problem}"
+            where = "queue" if ":sqs:" in batch.source_arn else "stream"
+            text = f"{batch.size} message(s) go back to the {where}: {batch.problem}"
             self._tell(Trouble(self._step(batch.function), text))
 
     def _log(self, line: LogLine) -> None:
         step = self._step(line.function)
-        record = _object(line.text)
-        if record is None:
-            self._tell(Printed(step, line.text))
-        elif record.get("treadle") == "invocation":
+        parsed = parse_line(line.text)
+        match parsed:
+            case Said():
+                if not is_system(step) or parsed.level in ("warn", "error"):
+                    self._tell(Logged(step, parsed.level, parsed.message, parsed.trace_id, parsed.fields))
+            case Recorded():
+                self._recorded(step, parsed.record)
+            case Raised():
+                self._tell(Logged(step, "error", parsed.headline, None, parsed.fields))
+            case Text():
+                self._tell(Printed(step, line.text))
+            case Reported() | Platform():
+                return
+            case _:
+                assert_never(parsed)
+
+    def _recorded(self, step: str, record: Mapping[str, Any]) -> None:
+        """Treadle's own functions are no steps: what they do is told where somebody got something, or it failed."""
+        if not is_system(step) or record.get("result") == "error":
             self._tell(Handled(step, record))
-        elif record.get("type") == "platform.report":
-            return
-        elif "msg" in record and isinstance(record.get("level"), str) and record["level"] in _LEVELS:
-            fields = {name: value for name, value in record.items() if name not in _OWN_FIELDS}
-            level = _LEVELS[str(record["level"])]
-            trace_id = record.get("traceId")
-            self._tell(Logged(step, level, str(record["msg"]), None if trace_id is None else str(trace_id), fields))
-        elif "errorType" in record and "errorMessage" in record:  # the runtime client's own report of an error
-            self._tell(Logged(step, "error", f"{record['errorType']}: {record['errorMessage']}", None, {}))
-        else:
-            self._tell(Printed(step, line.text))
+        elif step == BROADCAST and (delivered := record.get("delivered")):
+            trigger, trace_id = record.get("trigger", {}), record.get("traceId")
+            item = trigger.get("id")
+            self._tell(
+                Announced(
+                    stream=str(trigger.get("stream", "")),
+                    group=str(trigger.get("group", "")),
+                    id=None if item is None else str(item),
+                    event=str(trigger.get("event", "")),
+                    delivered=int(delivered),
+                    trace_id=None if trace_id is None else str(trace_id),
+                )
+            )
+
+    def _schedule(self, happening: ScheduleHappening) -> None:
+        step = self._step(_function_name(happening.target_arn)) if not isinstance(happening, Missed) else None
+        match happening:
+            case Firing():
+                self._tell(Fired(str(step), happening.name, happening.time))
+            case Undelivered():
+                self._tell(Trouble(step, f"a firing of {happening.name} was given up: {happening.reason}"))
+            case Missed(name, _, count):
+                first, last = (f"{moment.astimezone(UTC):%d %b %H:%M}" for moment in (happening.first, happening.last))
+                span = f"at {first}" if count == 1 else f"from {first} to {last}"
+                self._tell(Trouble(None, f"{name} missed {count} firing{'s' * (count != 1)} {span} UTC"))
+            case _:
+                assert_never(happening)
+
+    def _socket(self, happening: SocketHappening) -> None:
+        match happening:
+            case happenings.Connected():
+                self._tell(Connected(happening.connection_id, happening.path))
+            case happenings.Refused():
+                self._tell(Rejected(happening.path, happening.status, happening.reason))
+            case happenings.Received():
+                if happening.problem is not None:
+                    what = f"a WebSocket message for {happening.route_key or 'no route'} came to nothing"
+                    self._tell(Trouble(self._step_of(happening.function), f"{what}: {happening.problem}"))
+            case happenings.Disconnected():
+                ended = happening
+                self._tell(Disconnected(ended.connection_id, ended.code, ended.reason, ended.seconds))
+            case _:
+                assert_never(happening)
+
+    def _step_of(self, function_arn: str | None) -> str | None:
+        return None if function_arn is None else self._step(_function_name(function_arn))
 
     def _denied(self, denial: Denial) -> None:
         step = self._step(denial.caller.role or denial.caller.session)
@@ -98,20 +156,10 @@ class Translator:
         self._tell(Trouble(None, f"a message of topic {topic} was not delivered to {subscription_arn}: {reason}"))
 
     def _dropped(self, function: str, reason: str) -> None:
-        self._tell(Trouble(self._step(function), f"an asynchronous invocation was given up: {reason}"))
+        self._tell(Trouble(self._step(function), f"given up: {reason}"))
 
 
 def _function_name(arn: str) -> str:
     # arn:aws:lambda:<region>:<account>:function:<name>[:<qualifier>]
     parts = arn.split(":")
     return parts[6] if len(parts) > 6 else arn
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    if not text.startswith("{"):
-        return None
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None

@@ -11,6 +11,7 @@ from treadle_local.clock import Clock, Timer
 from treadle_local.dynamodb import reads
 from treadle_local.dynamodb.batches import batch_get, batch_write
 from treadle_local.dynamodb.capacity import Usage, read_units, write_usage
+from treadle_local.dynamodb.change_streams import ChangeStreams
 from treadle_local.dynamodb.errors import invalid, table_not_found
 from treadle_local.dynamodb.expressions import expressions_of
 from treadle_local.dynamodb.parameters import (
@@ -56,6 +57,7 @@ class DynamoDbItems:
     def __init__(self, region: Region, clock: Clock, describe_table: DescribeTable) -> None:
         self._clock = clock
         self._describe_table = describe_table
+        self.streams = ChangeStreams(region, clock)
         self._arn_prefix = region.arn("dynamodb", "table/")
         self._tables: dict[str, Table] = {}
         self._sweep: Timer | None = None
@@ -100,14 +102,18 @@ class DynamoDbItems:
 
     def table_created(self, description: Mapping[str, Any]) -> None:
         """Makes the empty table of a TableDescription."""
-        self._tables[description["TableName"]] = Table(description)
+        table = self._tables[description["TableName"]] = Table(description)
+        self.streams.follow(table, description)
 
     def table_updated(self, description: Mapping[str, Any]) -> None:
-        """Takes over a table's new indexes, filled at once, and drops those that are gone."""
-        self._existing(description["TableName"]).update_schema(description)
+        """Takes over a table's new indexes, filled at once, drops those that are gone; opens or closes its stream."""
+        table = self._existing(description["TableName"])
+        table.update_schema(description)
+        self.streams.follow(table, description)
 
     def table_deleted(self, name: str) -> None:
         self._tables.pop(name, None)
+        self.streams.table_deleted(name)
 
     def ttl_updated(self, name: str, attribute: str | None) -> None:
         """Makes `attribute` the table's time to live, None for no expiry."""

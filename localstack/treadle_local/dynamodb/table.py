@@ -13,9 +13,6 @@ from treadle_local.dynamodb.values import Item, item_size
 
 EventName: TypeAlias = Literal["INSERT", "MODIFY", "REMOVE"]
 
-# Told of each write that changes something: the event, the item's keys, and the item before and after.
-ChangeHook: TypeAlias = Callable[[EventName, Item, Item | None, Item | None], None]
-
 # TTL spares items whose time is further past, taking it for a mistake.
 # Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-before-you-start.html
 OLDEST_EXPIRY_SECONDS = 5 * 365 * 24 * 3600
@@ -27,6 +24,10 @@ class Record:
 
     item: Item
     size: int
+
+
+# Told of each write that changes something: the event, the record before and after, whether its time to live was over.
+ChangeHook: TypeAlias = Callable[[EventName, Record | None, Record | None, bool], None]
 
 
 def record_of(item: Item) -> Record:
@@ -116,7 +117,7 @@ class Table:
         self._expiry_attribute: str | None = None
         self._expiries = SortedKeys()  # (seconds since the epoch, *key)
 
-    def replace(self, key: Key, old: Record | None, new: Record | None) -> None:
+    def replace(self, key: Key, old: Record | None, new: Record | None, *, expired: bool = False) -> None:
         """Stores `new` at the key in place of `old`, the record that is there now; None for no record."""
         if new is not None:
             self.records.put(key, new)
@@ -130,7 +131,7 @@ class Table:
         if self._expiry_attribute is not None:
             self._replace_expiry(key, old, new)
         if self.on_change is not None:
-            self._tell(self.on_change, old, new)
+            _tell(self.on_change, old, new, expired)
 
     def update_schema(self, description: Mapping[str, Any]) -> None:
         """Takes over the indexes of the description: new ones are filled, absent ones dropped."""
@@ -159,7 +160,7 @@ class Table:
         moment = Decimal(now)
         due = list(self._expiries.between((moment - OLDEST_EXPIRY_SECONDS,), (moment,)))
         for _, *key in due:
-            self.replace(tuple(key), self.records.get(tuple(key)), None)
+            self.replace(tuple(key), self.records.get(tuple(key)), None, expired=True)
         return len(due)
 
     def _filled(self, schema: IndexSchema) -> SecondaryIndex:
@@ -183,10 +184,11 @@ class Table:
         if after is not None:
             self._expiries.add((after, *key))
 
-    def _tell(self, hook: ChangeHook, old: Record | None, new: Record | None) -> None:
-        if old is None and new is not None:
-            hook("INSERT", self.schema.key_item(new.item), None, new.item)
-        elif old is not None and new is None:
-            hook("REMOVE", self.schema.key_item(old.item), old.item, None)
-        elif old is not None and new is not None and old.item != new.item:
-            hook("MODIFY", self.schema.key_item(new.item), old.item, new.item)
+
+def _tell(hook: ChangeHook, old: Record | None, new: Record | None, expired: bool) -> None:
+    if old is None:
+        hook("INSERT", None, new, expired)
+    elif new is None:
+        hook("REMOVE", old, None, expired)
+    elif old.item != new.item:
+        hook("MODIFY", old, new, expired)

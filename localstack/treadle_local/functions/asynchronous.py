@@ -69,6 +69,12 @@ class AsynchronousInvocations:
         self._backing = backing
         self._on_dropped = on_dropped
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting = 0
+
+    @property
+    def quiet(self) -> bool:
+        """Whether every accepted event is done, or waits for the clock."""
+        return self._waiting == len(self._tasks)
 
     def accept(self, reference: FunctionReference, payload: bytes, request: InvokeRequest) -> None:
         """Takes an event and returns; it runs as soon as the loop gets to it."""
@@ -127,7 +133,11 @@ class AsynchronousInvocations:
         """False where the event is too old for another run by then."""
         clock = self._registry.clock
         deadline = event.accepted_at + self._settings(event).event_age_seconds
-        await clock.sleep(max(0.0, min(seconds, deadline - clock.now())))
+        self._waiting += 1
+        try:
+            await clock.sleep(max(0.0, min(seconds, deadline - clock.now())))
+        finally:
+            self._waiting -= 1
         return clock.now() < deadline
 
     def _settings(self, event: Event) -> _Settings:

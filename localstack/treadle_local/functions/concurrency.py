@@ -42,6 +42,11 @@ class Concurrency:
             self._running[version.name] -= 1
 
     @property
+    def running(self) -> int:
+        """How many events run now, of all functions."""
+        return self._running.total()
+
+    @property
     def unreserved(self) -> int:
         return ACCOUNT_CONCURRENCY - sum(
             function.reserved_concurrency or 0 for function in self._registry.functions.values()

@@ -17,7 +17,7 @@ from treadle_local.functions.refusals import invalid, violation
 _MAXIMUM_TAGS = 50
 # An unknown runtime passes AWS's front end; the service itself refuses it, in other words.
 _OPEN_ENUM = "Runtime"
-_NUMBERS = frozenset({"integer", "long", "float", "double", "boolean"})
+_NUMBERS = frozenset({"integer", "long", "float", "double", "boolean", "timestamp"})
 _PYTHON_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str,
     "integer": int,
@@ -32,12 +32,12 @@ _PYTHON_TYPES: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
-def check(operation: str, params: Params) -> None:
-    """Returns when the parameters satisfy the model.
+def check(operation: str, params: Params, service: str = "lambda") -> None:
+    """Returns when the parameters satisfy the model of the service, by botocore's name.
 
     Raises: AwsError ValidationException naming all violations; SerializationException for a value of another type.
     """
-    shape = operation_model("lambda", operation).input_shape
+    shape = operation_model(service, operation).input_shape
     if shape is None:
         return
     violations = list(_violations(shape, params, ""))
@@ -96,7 +96,7 @@ def _broken_rules(shape: Shape, value: Any) -> Iterator[str]:
     if isinstance(shape, StringShape) and shape.name != _OPEN_ENUM and shape.enum and value not in shape.enum:
         yield f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
     word = "value" if shape.type_name in _NUMBERS else "length"
-    measure: float = value if word == "value" else len(value)
+    measure: Any = value if word == "value" else len(value)
     if "min" in rules and measure < rules["min"]:
         yield f"Member must have {word} greater than or equal to {rules['min']}"
     if "max" in rules and measure > rules["max"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import Any, Literal
 
 from treadle_local.aws.service import Params, Region, Result
 from treadle_local.functions.destinations import check_destination, named_destination
+from treadle_local.functions.event_filters import compile_filters
 from treadle_local.functions.model import EventSourceMapping, StreamSettings
 from treadle_local.functions.refusals import constraint, invalid, not_here
 
@@ -183,13 +183,7 @@ def _filters(criteria: Mapping[str, Any]) -> tuple[str, ...]:
     patterns = tuple(str(one.get("Pattern", "")) for one in criteria.get("Filters") or ())
     if len(patterns) > _MAXIMUM_FILTERS:
         raise invalid(f"The number of filters must not exceed {_MAXIMUM_FILTERS}.")
-    for pattern in patterns:
-        try:
-            parsed = json.loads(pattern)
-        except ValueError:
-            parsed = None
-        if not isinstance(parsed, dict):
-            raise invalid("Invalid filter pattern definition.")
+    compile_filters(patterns)
     return patterns
 
 

@@ -9,15 +9,17 @@ import asyncio
 import base64
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.identity import Identity
 from treadle_local.aws.service import Caller, Region, Target
 from treadle_local.clock import Clock
-from treadle_local.functions.model import EventSourceMapping, InvokeOutcome, InvokeRequest
+from treadle_local.functions.batch_failures import failures
+from treadle_local.functions.event_filters import compile_filters
+from treadle_local.functions.model import EventSourceMapping, InvokeRequest
 from treadle_local.functions.service import LambdaService
 from treadle_local.sqs.message import ReceivedMessage
 from treadle_local.sqs.queue import Queue
@@ -35,10 +37,13 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch that a function has worked on, for whoever watches. `failed` counts messages that will come again."""
+    """One batch that a function has worked on, for whoever watches. `failed` counts records that will come again.
+
+    `source_arn` is the queue's or the table stream's.
+    """
 
     function: str
-    queue_arn: str
+    source_arn: str
     size: int
     failed: int
     request_id: str
@@ -68,7 +73,8 @@ class Pollers:
 
     def refresh(self) -> None:
         """Starts, replaces and ends pollers so that each enabled mapping has one with its present settings."""
-        wanted = {mapping.uuid: mapping for mapping in self._functions.mappings() if mapping.enabled}
+        queues = (mapping for mapping in self._functions.mappings() if mapping.stream is None)
+        wanted = {mapping.uuid: mapping for mapping in queues if mapping.enabled}
         for identifier, poller in tuple(self._pollers.items()):
             if wanted.get(identifier) != poller.mapping:
                 self._end(poller)
@@ -80,6 +86,10 @@ class Pollers:
     def polled(self) -> frozenset[str]:
         """The ARNs of the queues that are being polled now."""
         return frozenset(poller.mapping.source_arn for poller in self._pollers.values() if poller.is_running())
+
+    def quiet(self) -> bool:
+        """Whether no batch is under way and no message is there to be received but by those who wait for the clock."""
+        return not self._ending and all(poller.is_quiet() for poller in self._pollers.values())
 
     def queue(self, mapping: EventSourceMapping) -> Queue | None:
         """The queue that a mapping names, as it is now; None where it was deleted."""
@@ -120,6 +130,19 @@ class Pollers:
             else:
                 return
 
+    def wanted(self, mapping: EventSourceMapping, queue: Queue, message: ReceivedMessage) -> bool:
+        """Whether the message is for the function; one that the mapping filters out is deleted from the queue.
+
+        Source: https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html#filtering-sqs
+        """
+        if not mapping.filters:
+            return True
+        record = _record(message, mapping.source_arn, self._region)
+        passes = compile_filters(mapping.filters).pass_message(record)
+        if not passes and not queue.closed:
+            queue.delete(message.receipt)
+        return passes
+
     async def work(self, mapping: EventSourceMapping, queue: Queue, messages: Sequence[ReceivedMessage]) -> None:
         """Invokes the function with a batch and deletes from the queue what it does not report as failed."""
         request_id = str(uuid.uuid4())
@@ -128,7 +151,7 @@ class Pollers:
             version, invoked_arn = self._functions.resolve(mapping.function_arn, None)
             request = InvokeRequest("RequestResponse", request_id, invoked_arn)
             outcome = await self._functions.run(version, payload, request)
-            failed, problem = _failures(mapping, messages, outcome)
+            failed, problem = failures(mapping, [message.message.message_id for message in messages], outcome)
         except AwsError as refusal:
             failed, problem = {message.message.message_id for message in messages}, refusal.message
         for message in messages:
@@ -146,11 +169,17 @@ class _Poller:
         self._pollers = pollers
         self._slots = asyncio.Semaphore(mapping.maximum_concurrency or CONCURRENT_BATCHES)
         self._batches: set[asyncio.Task[None]] = set()
+        self._waits_for_clock = False
         self._task = asyncio.get_running_loop().create_task(self._run())
         self._task.add_done_callback(self._ended)
 
     def is_running(self) -> bool:
         return not self._task.done()
+
+    def is_quiet(self) -> bool:
+        """Whether nothing happens here until a message comes or the clock is turned."""
+        queue = None if self._waits_for_clock else self._pollers.queue(self.mapping)
+        return not self._batches and (queue is None or not queue.counts().visible)
 
     async def finish(self) -> None:
         """Polls no more; returns when the batches under way are done. Cancelled, it gives them up."""
@@ -171,11 +200,13 @@ class _Poller:
 
     async def _run(self) -> None:
         while True:
+            self._waits_for_clock = True
             await self._pollers.wait_for_permission(self.mapping)
             queue = self._pollers.queue(self.mapping)
             if queue is None:
                 await self._pollers.pause()
                 continue
+            self._waits_for_clock = False
             await self._slots.acquire()
             messages: Sequence[ReceivedMessage] = ()
             try:
@@ -193,17 +224,21 @@ class _Poller:
 
         Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html (batching window)
         """
-        messages = await queue.receive(self.mapping.batch_size, _LONG_POLL_SECONDS, None)
+        messages = await self._receive_wanted(queue, self.mapping.batch_size, _LONG_POLL_SECONDS)
         end = self._pollers.now() + self.mapping.window_seconds
         while messages and len(messages) < self.mapping.batch_size and (left := end - self._pollers.now()) > 0:
             try:
-                messages += await queue.receive(self.mapping.batch_size - len(messages), left, None)
+                messages += await self._receive_wanted(queue, self.mapping.batch_size - len(messages), left)
             except asyncio.CancelledError:
                 self._work(queue, messages)
                 raise
             except AwsError:
                 break
         return messages
+
+    async def _receive_wanted(self, queue: Queue, most: int, wait_seconds: float) -> list[ReceivedMessage]:
+        received = await queue.receive(most, wait_seconds, None)
+        return [message for message in received if self._pollers.wanted(self.mapping, queue, message)]
 
     def _work(self, queue: Queue, messages: Sequence[ReceivedMessage]) -> None:
         batch = asyncio.get_running_loop().create_task(self._pollers.work(self.mapping, queue, messages))
@@ -267,35 +302,3 @@ def _attribute(attribute: Any) -> dict[str, Any]:
     if isinstance(value, bytes):
         return {"binaryValue": base64.b64encode(value).decode("ascii"), **shape}
     return {"stringValue": value, **shape}
-
-
-def _failures(
-    mapping: EventSourceMapping, messages: Sequence[ReceivedMessage], outcome: InvokeOutcome
-) -> tuple[set[str], str | None]:
-    """The ids of the messages that stay in the queue, and why where the whole batch does."""
-    everything = {message.message.message_id for message in messages}
-    if outcome.function_error is not None:
-        return everything, _reason(outcome.payload)
-    if not mapping.report_batch_item_failures:
-        return set(), None
-    try:
-        answer = json.loads(outcome.payload or b"null")
-    except ValueError:
-        return everything, "the function's answer is not JSON"
-    if answer is None or answer == {} or not isinstance(answer, dict):
-        return set(), None
-    entries = cast("Sequence[Mapping[str, Any]]", cast("Mapping[str, Any]", answer).get("batchItemFailures") or [])
-    try:
-        failed = {str(entry["itemIdentifier"]) for entry in entries}
-    except (TypeError, KeyError):
-        return everything, "batchItemFailures is malformed"
-    # an identifier that is not in the batch fails all of it: Lambda cannot tell what was meant
-    return (failed, None) if failed <= everything else (everything, "batchItemFailures names an unknown message")
-
-
-def _reason(payload: bytes) -> str:
-    try:
-        document = json.loads(payload)
-        return f"{document['errorType']}: {document['errorMessage']}"
-    except (ValueError, KeyError, TypeError):
-        return "the function failed"

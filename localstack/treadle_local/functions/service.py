@@ -152,6 +152,10 @@ class LambdaService:
         """Runs a function once, held to its reserved concurrency. Raises TooManyRequestsException."""
         return await self._concurrency.run(version, payload, request)
 
+    def quiet(self) -> bool:
+        """Whether no function runs, and no accepted event but those that wait for the clock is still to be run."""
+        return self._concurrency.running == 0 and self._asynchronous.quiet
+
     def mappings(self) -> Sequence[EventSourceMapping]:
         """Every event source mapping, disabled ones too."""
         return self._mappings.all()

@@ -19,6 +19,7 @@ from treadle_local.gateway.routes import Match
 from treadle_local.http.messages import Request, Response
 
 _JSON = (("content-type", "application/json"),)
+FORBIDDEN = Response(403, b'{"message":"Forbidden"}', _JSON)
 NOT_FOUND = Response(404, b'{"message":"Not Found"}', _JSON)
 TOO_LARGE = Response(413, b'{"message":"Request Entity Too Large"}', _JSON)
 FAILED = Response(500, b'{"message":"Internal Server Error"}', _JSON)

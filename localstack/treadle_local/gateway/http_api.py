@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -10,14 +9,14 @@ from dataclasses import dataclass
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.identity import Identity
-from treadle_local.aws.service import Caller, Region, Target
+from treadle_local.aws.service import Region
 from treadle_local.aws.services import Services
 from treadle_local.clock import Clock
 from treadle_local.functions.invocation import MAXIMUM_SYNCHRONOUS_BYTES
-from treadle_local.functions.model import InvokeOutcome, InvokeRequest
 from treadle_local.functions.service import LambdaService
 from treadle_local.gateway import event
-from treadle_local.gateway.routes import Integration, Match, RouteTable, route_table
+from treadle_local.gateway.invocation import Invoker
+from treadle_local.gateway.routes import Match, RouteTable, route_table
 from treadle_local.http.messages import Request, Response
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -25,6 +24,8 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 
 INVOCATION_PATH = "/_aws/execute-api/"
 """Any API of the emulator answers at `/_aws/execute-api/<api id>/<stage>/<path>` on the AWS port."""
+
+_REFUSALS = {"NotFoundException": event.NOT_FOUND, "ForbiddenException": event.FORBIDDEN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,7 @@ class HttpApis:
         self._region = region
         self._clock = clock
         self._services = services
-        self._functions = functions
-        self._identity = identity
+        self._invoker = Invoker(functions, identity)
         self._on_exchange = on_exchange
         self._tables: dict[str, RouteTable] = {}
         self._changes = 0
@@ -86,7 +86,7 @@ class HttpApis:
             else:
                 response = await self._integrate(request, match, api_id, stage, path, request_id)
         except AwsError as refusal:
-            response = event.NOT_FOUND if refusal.code == "NotFoundException" else event.FAILED
+            response = _REFUSALS.get(refusal.code, event.FAILED)
         duration_ms = (time.perf_counter() - started) * 1000
         function = match.integration.function_arn if match is not None else None
         trace_id = next((value for name, value in response.headers if name == "x-trace-id"), None)
@@ -96,36 +96,24 @@ class HttpApis:
     async def _integrate(
         self, request: Request, match: Match, api_id: str, stage: str, path: str, request_id: str
     ) -> Response:
-        integration = match.integration
-        if integration.credentials_role is not None:
-            role = integration.credentials_role.rsplit("/", 1)[-1]
-            caller = Caller(role=role, session="BackplaneAssumeRoleSession")
-            self._identity.authorize(caller, (Target("lambda:InvokeFunction", integration.function_arn),))
         raw_path = path if stage == "$default" else f"/{stage}{path}"
         payload = event.http_event(
             request, match, api_id=api_id, stage=stage, path=raw_path, region=self._region, now=self._clock.now()
         )
         if len(payload) > MAXIMUM_SYNCHRONOUS_BYTES:
             return event.FAILED  # Lambda takes no event of that size, and API Gateway does not say so
-        outcome = await self._invoke(integration, payload, request_id)
+        outcome = await self._invoker.invoke(match.integration, payload, request_id)
         if outcome is None:
             return event.UNAVAILABLE
         if outcome.function_error is not None:
             return event.FAILED
         return event.http_response(outcome.payload)
 
-    async def _invoke(self, integration: Integration, payload: bytes, request_id: str) -> InvokeOutcome | None:
-        version, invoked_arn = self._functions.resolve(integration.function_arn, None)
-        request = InvokeRequest("RequestResponse", request_id, invoked_arn)
-        work = asyncio.ensure_future(self._functions.run(version, payload, request))
-        try:
-            # the function goes on when API Gateway has given up on it
-            return await asyncio.wait_for(asyncio.shield(work), integration.timeout_seconds)
-        except TimeoutError:
-            return None
-
     async def _load(self, api_id: str) -> RouteTable:
         changes = self._changes
+        api = await self._services.call("apigatewayv2", "GetApi", {"ApiId": api_id})
+        if api.get("ProtocolType") == "WEBSOCKET":
+            raise AwsError("ForbiddenException", "a WebSocket API takes no requests but upgrades", status=403)
         routes = await self._services.call("apigatewayv2", "GetRoutes", {"ApiId": api_id})
         integrations = await self._services.call("apigatewayv2", "GetIntegrations", {"ApiId": api_id})
         table = route_table(routes.get("Items", ()), integrations.get("Items", ()))

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+_MAXIMUM_TIMEOUT_SECONDS = 30.0
+"""Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
+
 
 @dataclass(frozen=True, slots=True)
 class Integration:
@@ -108,7 +111,7 @@ def _named(route_key: str, by_position: Mapping[str, str]) -> dict[str, str]:
 
 def route_table(routes: Iterable[Mapping[str, Any]], integrations: Iterable[Mapping[str, Any]]) -> RouteTable:
     """The table of an API from what GetRoutes and GetIntegrations answer."""
-    by_id = {str(entry["IntegrationId"]): _integration(entry) for entry in integrations}
+    by_id = integrations_by_id(integrations, _MAXIMUM_TIMEOUT_SECONDS)
     pairs = (
         (str(route["RouteKey"]), by_id[target])
         for route in routes
@@ -117,9 +120,21 @@ def route_table(routes: Iterable[Mapping[str, Any]], integrations: Iterable[Mapp
     return RouteTable(pairs)
 
 
-def _integration(entry: Mapping[str, Any]) -> Integration:
+def integrations_by_id(
+    integrations: Iterable[Mapping[str, Any]], maximum_timeout_seconds: float
+) -> dict[str, Integration]:
+    """What GetIntegrations answers, by id; `maximum_timeout_seconds` is what holds where none is set, too."""
+    return {str(entry["IntegrationId"]): _integration(entry, maximum_timeout_seconds) for entry in integrations}
+
+
+def _integration(entry: Mapping[str, Any], maximum_timeout_seconds: float) -> Integration:
     uri = str(entry.get("IntegrationUri", ""))
     # an ARN, or the longer form arn:aws:apigateway:…:lambda:path/2015-03-31/functions/<arn>/invocations
     arn = uri.split("/functions/", 1)[-1].removesuffix("/invocations")
-    milliseconds = entry.get("TimeoutInMillis") or 30_000
-    return Integration(str(entry["IntegrationId"]), arn, entry.get("CredentialsArn"), float(milliseconds) / 1000)
+    timeout_seconds = float(entry.get("TimeoutInMillis") or 1000 * maximum_timeout_seconds) / 1000
+    return Integration(
+        str(entry["IntegrationId"]),
+        arn,
+        entry.get("CredentialsArn") or None,
+        min(timeout_seconds, maximum_timeout_seconds),
+    )

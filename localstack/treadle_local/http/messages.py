@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -11,7 +12,10 @@ Headers = Sequence[tuple[str, str]]
 
 @dataclass(slots=True)
 class Request:
-    """One HTTP request, whole. `path` is percent-encoded as sent; header names are in lower case and in order."""
+    """One HTTP request, whole. `path` is percent-encoded as sent; header names are in lower case and in order.
+
+    `wants_websocket` says that it asks to go on as a WebSocket; an `Upgrade` is an answer to such a request only.
+    """
 
     method: str
     path: str
@@ -20,6 +24,7 @@ class Request:
     body: bytes
     client: str = "127.0.0.1"
     http_version: str = "1.1"
+    wants_websocket: bool = False
     _index: dict[str, str] | None = field(default=None, repr=False)
 
     def header(self, name: str, default: str = "") -> str:
@@ -38,7 +43,24 @@ class Response:
     headers: Headers = ()
 
 
-Handler = Callable[[Request], Response | Awaitable[Response]]
+class Tenant(asyncio.Protocol):
+    """What a connection is handed over to by an upgrade, `connection_made` first."""
+
+    def shut_down(self) -> None:
+        """The listener closes: ends the conversation in an orderly way, within a second."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class Upgrade:
+    """The answer that accepts an upgrade: status 101 with these headers, then the connection is the tenant's."""
+
+    headers: Headers
+    tenant: Tenant
+
+
+Answer = Response | Upgrade
+Handler = Callable[[Request], Answer | Awaitable[Answer]]
 """Answers at once where it can: a plain Response costs no task."""
 
 

@@ -1,4 +1,4 @@
-"""An HTTP/1.1 listener on httptools: keep-alive, pipelining in order, and synchronous handlers without a task.
+"""An HTTP/1.1 listener on httptools: keep-alive, pipelining in order, upgrades, synchronous handlers without a task.
 
 The emulator's own work per request is what its users wait for, so the listener does nothing but parse, call and write.
 """
@@ -16,11 +16,13 @@ from typing import cast
 import httptools
 
 from treadle_infra.app.findings import TreadleError
-from treadle_local.http.messages import Handler, Request, Response, reason
+from treadle_local.http.messages import Answer, Handler, Request, Response, Tenant, Upgrade, reason
 from treadle_local.http.ports import holder_of
 
 MAX_BODY_BYTES = 512 * 1024 * 1024
 _MAX_HEADER_BYTES = 64 * 1024
+_MAX_EARLY_BYTES = 64 * 1024
+_FAREWELL_SECONDS = 1.0
 _BODILESS = frozenset({204, 304})
 _log = logging.getLogger("treadle.http")
 
@@ -37,8 +39,11 @@ class Listener:
         self._connections = connections
 
     async def close(self) -> None:
-        """Stops listening and ends every connection."""
+        """Stops listening and ends every connection; those that were upgraded have a second to say goodbye."""
         self._server.close()
+        leaving = [connection.shut_down() for connection in tuple(self._connections) if connection.is_upgraded]
+        if leaving:
+            await asyncio.wait(leaving, timeout=_FAREWELL_SECONDS)
         for connection in tuple(self._connections):
             connection.abort()
         await self._server.wait_closed()
@@ -71,6 +76,8 @@ class _Connection(asyncio.Protocol):
         "_busy",
         "_client",
         "_connections",
+        "_early",
+        "_ended",
         "_handler",
         "_header_bytes",
         "_headers",
@@ -78,7 +85,9 @@ class _Connection(asyncio.Protocol):
         "_parser",
         "_refused",
         "_task",
+        "_tenant",
         "_transport",
+        "_upgrading",
         "_url",
         "_waiting",
     )
@@ -91,6 +100,10 @@ class _Connection(asyncio.Protocol):
         self._waiting: deque[tuple[Request | Response, bool]] = deque()
         self._busy = False
         self._refused = False
+        self._upgrading = False
+        self._early = b""
+        self._tenant: Tenant | None = None
+        self._ended: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._url = b""
         self._headers: list[tuple[str, str]] = []
@@ -116,19 +129,75 @@ class _Connection(asyncio.Protocol):
         self._waiting.clear()
         if self._task is not None:
             self._task.cancel()
+        if self._tenant is not None:
+            self._tenant.connection_lost(exc)
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
 
     def abort(self) -> None:
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        if self._tenant is not None:
+            self._tenant.data_received(data)
+            return
+        if self._upgrading:
+            self._keep_early(data)
+            return
         if self._refused:
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            return  # answered as what it was without the upgrade, or refused
+        except httptools.HttpParserUpgrade as end:
+            self._keep_early(data[end.args[0] :])
         except httptools.HttpParserError:
             self._refuse(400, b"not an HTTP request that this listener understands\n")
+
+    def eof_received(self) -> bool | None:
+        return self._tenant.eof_received() if self._tenant is not None else None
+
+    def pause_writing(self) -> None:
+        if self._tenant is not None:
+            self._tenant.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._tenant is not None:
+            self._tenant.resume_writing()
+
+    # upgrades
+
+    @property
+    def is_upgraded(self) -> bool:
+        return self._tenant is not None
+
+    def shut_down(self) -> asyncio.Future[None]:
+        """Asks the tenant to end; the future is done when the connection is."""
+        self._ended = self._loop.create_future()
+        if self._tenant is not None:
+            self._tenant.shut_down()
+        return self._ended
+
+    def _keep_early(self, data: bytes) -> None:
+        """Keeps what follows an upgrade request until it is answered: the parser is done with this connection."""
+        if self._tenant is not None:
+            if data:
+                self._tenant.data_received(data)
+            return
+        self._upgrading = True
+        self._early += data
+        if len(self._early) > _MAX_EARLY_BYTES:
+            self._transport.pause_reading()
+
+    def _hand_over(self, upgrade: Upgrade) -> None:
+        self._tenant = upgrade.tenant
+        lines = (f"{name}: {value}\r\n".encode("latin-1", "replace") for name, value in upgrade.headers)
+        self._transport.write(b"".join((_STATUS_LINES[101], *lines, b"\r\n")))
+        self._tenant.connection_made(self._transport)
+        early, self._early = self._early, b""
+        if len(early) > _MAX_EARLY_BYTES:
+            self._transport.resume_reading()
+        if early:
+            self._tenant.data_received(early)
 
     # httptools' side
 
@@ -166,9 +235,6 @@ class _Connection(asyncio.Protocol):
         if self._refused:
             return
         upgrades = bool(self._parser.should_upgrade())
-        if upgrades and ("upgrade", "websocket") in ((name, value.lower()) for name, value in self._headers):
-            self._refuse(501, b"WebSocket connections are not supported by Treadle's emulator yet\n")
-            return
         path, _, query = self._url.decode("latin-1").partition("?")
         request = Request(
             self._parser.get_method().decode("ascii"),
@@ -178,6 +244,7 @@ class _Connection(asyncio.Protocol):
             b"".join(self._body) if len(self._body) != 1 else self._body[0],
             self._client,
             self._parser.get_http_version(),
+            upgrades and any(name == "upgrade" and value.lower() == "websocket" for name, value in self._headers),
         )
         # the parser stops at an upgrade; one that is not known here is ignored, as HTTP has it
         self._in_turn(request, keep_alive=bool(self._parser.should_keep_alive()) and not upgrades)
@@ -201,25 +268,31 @@ class _Connection(asyncio.Protocol):
         except Exception:
             _log.exception("a handler failed on %s %s", request.method, request.path)
             result = Response(500, b'{"message":"Internal failure of the emulator"}')
-        if isinstance(result, Response):
-            self._write(result, keep_alive, request)
+        if isinstance(result, Response | Upgrade):
+            self._deliver(result, keep_alive, request)
             return
         self._busy = True
         self._task = self._loop.create_task(self._finish(result, request, keep_alive))
 
-    async def _finish(self, result: Awaitable[Response], request: Request, keep_alive: bool) -> None:
+    async def _finish(self, result: Awaitable[Answer], request: Request, keep_alive: bool) -> None:
         try:
-            response = await result
+            answer = await result
         except asyncio.CancelledError:
             return
         except Exception:
             _log.exception("a handler failed on %s %s", request.method, request.path)
-            response = Response(500, b'{"message":"Internal failure of the emulator"}')
+            answer = Response(500, b'{"message":"Internal failure of the emulator"}')
         self._busy = False
         self._task = None
-        self._write(response, keep_alive, request)
+        self._deliver(answer, keep_alive, request)
         while self._waiting and not self._busy:
             self._answer(*self._waiting.popleft())
+
+    def _deliver(self, answer: Answer, keep_alive: bool, request: Request) -> None:
+        if isinstance(answer, Response):
+            self._write(answer, keep_alive, request)
+        elif not self._transport.is_closing():
+            self._hand_over(answer)
 
     def _write(self, response: Response, keep_alive: bool, request: Request | None = None) -> None:
         if self._transport.is_closing():

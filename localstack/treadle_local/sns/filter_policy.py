@@ -33,11 +33,11 @@ class _Leaf:
 
 
 @dataclass(frozen=True, slots=True)
-class _AllOf:
+class Pattern:
     """An object of the policy: every property must fit, and of every `$or` one alternative."""
 
-    fields: tuple[tuple[str, _Leaf | _AllOf], ...]
-    choices: tuple[tuple[_AllOf, ...], ...]
+    fields: tuple[tuple[str, _Leaf | Pattern], ...]
+    choices: tuple[tuple[Pattern, ...], ...]
 
     def fits(self, value: object, present: bool = True) -> bool:
         if isinstance(value, list):
@@ -64,7 +64,7 @@ class FilterPolicy:
     """A compiled filter policy for one scope."""
 
     scope: Scope
-    root: _AllOf
+    root: Pattern
 
     def wants(self, body: str, attributes: Mapping[str, MessageAttribute]) -> bool:
         """True if the message passes; with the body's scope, a body that is no JSON object never does."""
@@ -98,7 +98,7 @@ def compile_filter_policy(text: str, scope: Scope) -> FilterPolicy | None:
         raise invalid("FilterPolicy: Filter policy must be a JSON object of at most 256 KB")
     if not document:
         return None
-    root = _compile_object(cast("dict[str, object]", document), scope)
+    root = compile_pattern(cast("dict[str, object]", document), scope)
     if len(root.keys()) > _KEYS_LIMIT:
         raise invalid("FilterPolicy: Filter policy can not have more than 5 keys")
     if root.combinations(1) > _COMBINATIONS_LIMIT:
@@ -106,25 +106,26 @@ def compile_filter_policy(text: str, scope: Scope) -> FilterPolicy | None:
     return FilterPolicy(scope, root)
 
 
-def _compile_object(document: Mapping[str, object], scope: Scope) -> _AllOf:
-    fields: list[tuple[str, _Leaf | _AllOf]] = []
-    choices: list[tuple[_AllOf, ...]] = []
+def compile_pattern(document: Mapping[str, object], scope: Scope = "MessageBody") -> Pattern:
+    """An object as it decides, without the limits on whole policies. Raises: `InvalidParameter`."""
+    fields: list[tuple[str, _Leaf | Pattern]] = []
+    choices: list[tuple[Pattern, ...]] = []
     for key, value in document.items():
         if key == "$or" and (alternatives := _alternatives(value)):
-            choices.append(tuple(_compile_object(alternative, scope) for alternative in alternatives))
+            choices.append(tuple(compile_pattern(alternative, scope) for alternative in alternatives))
         elif isinstance(value, dict):
             if scope == "MessageAttributes":
                 raise invalid("Filter policy scope MessageAttributes does not support nested filter policy")
             if not value:
                 raise invalid(f'FilterPolicy: "{key}": empty objects are not allowed')
-            fields.append((key, _compile_object(cast("dict[str, object]", value), scope)))
+            fields.append((key, compile_pattern(cast("dict[str, object]", value), scope)))
         elif isinstance(value, list):
             if not value:
                 raise invalid(f'FilterPolicy: "{key}": Empty arrays are not allowed')
             fields.append((key, _Leaf(tuple(compile_rule(element) for element in cast("list[object]", value)))))
         else:
             raise invalid(f'FilterPolicy: "{key}" must be an object or an array')
-    return _AllOf(tuple(fields), tuple(choices))
+    return Pattern(tuple(fields), tuple(choices))
 
 
 def _alternatives(value: object) -> Sequence[Mapping[str, object]]:

@@ -27,7 +27,6 @@ _TARGET = Record(
         "InputTransformer": Record({"InputPathsMap": TEXT_MAP, "InputTemplate": TEXT}, required=("InputTemplate",)),
         "RetryPolicy": Record({"MaximumEventAgeInSeconds": Whole(60, 86400), "MaximumRetryAttempts": Whole(0, 185)}),
         "RoleArn": TEXT,
-        "SqsParameters": Record({"MessageGroupId": TEXT}, required=("MessageGroupId",)),
     },
     required=("Arn", "Id"),
     elsewhere=frozenset(
@@ -40,6 +39,7 @@ _TARGET = Record(
             "RedshiftDataParameters",
             "RunCommandParameters",
             "SageMakerPipelineParameters",
+            "SqsParameters",
         }
     ),
 )
@@ -85,9 +85,10 @@ class Rule:
         name, old, new = _name(context), before.properties, after.properties
         put = await context.call("events", "PutRule", Name=name, **_rule(new))
         was, wanted = old.get("Targets", []), new.get("Targets", [])
-        await self._put_targets(context, new, [target for target in wanted if target not in was])
         kept = {target["Id"] for target in wanted}
+        # first, since a rule has five at most
         await self._remove_targets(context, old, [target["Id"] for target in was if target["Id"] not in kept])
+        await self._put_targets(context, new, [target for target in wanted if target not in was])
         if before.tags != after.tags:
             if removed := removed_keys(before, after):
                 await context.call("events", "UntagResource", ResourceARN=put["RuleArn"], TagKeys=removed)

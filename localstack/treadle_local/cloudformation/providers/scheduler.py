@@ -9,14 +9,20 @@ _TARGET = Record(
     {
         "Arn": TEXT,
         "DeadLetterConfig": Record({"Arn": TEXT}),
-        "EventBridgeParameters": Record({"DetailType": TEXT, "Source": TEXT}, required=("DetailType", "Source")),
         "Input": TEXT,
         "RetryPolicy": Record({"MaximumEventAgeInSeconds": Whole(60, 86400), "MaximumRetryAttempts": Whole(0, 185)}),
         "RoleArn": TEXT,
-        "SqsParameters": Record({"MessageGroupId": TEXT}),
     },
     required=("Arn", "RoleArn"),
-    elsewhere=frozenset({"EcsParameters", "KinesisParameters", "SageMakerPipelineParameters"}),
+    elsewhere=frozenset(
+        {
+            "EcsParameters",
+            "EventBridgeParameters",
+            "KinesisParameters",
+            "SageMakerPipelineParameters",
+            "SqsParameters",
+        }
+    ),
 )
 
 

@@ -1,0 +1,175 @@
+"""Announces the changes of stream tables to whoever follows them.
+
+Who follows is read when the changes are known, and once for a batch: a join that has not been registered by then reads
+the changes itself. What cannot be read or put aside ends the batch there, before anything behind it is announced.
+"""
+
+from __future__ import annotations
+
+from treadle.errors import TreadleError, UnroutableEvent
+from treadle.live.announcements import Announcement, Told
+from treadle.live.changes import ItemChange, StreamRecord
+from treadle.live.connections import ConnectionsTable
+from treadle.live.dead_letter import put_aside
+from treadle.live.parallel import for_each
+from treadle.live.post import Delivery, Lane
+from treadle.live.process import SystemProcess, handler_of
+from treadle.live.sockets import Sockets
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from treadle.live.connections import Follower
+    from treadle.live.frames import Frame
+    from treadle.shapes import Event, LambdaContext, LambdaHandler
+
+SYSTEM = "broadcast"
+_RESERVED_SECONDS = 10.0
+_RESERVED_SHARE = 1 / 3
+"""What is left of an invocation's time, at most, when nothing new is begun any more."""
+
+
+class NotInTime(TreadleError):  # noqa: N818 - stands in records
+    """There was no time to tell everybody of a change. It comes again."""
+
+    code = "change-not-announced-in-time"
+
+
+def start(process: SystemProcess | None = None) -> LambdaHandler:
+    """The handler that Lambda calls for each batch.
+
+    Raises: ManifestError.
+    """
+    started = process or SystemProcess(SYSTEM)
+    told = Told()
+
+    def serve(event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
+        return _Batch(started, lambda_context, event, told).serve()
+
+    return handler_of(started, serve)
+
+
+class _Batch:
+    """One batch of records."""
+
+    def __init__(self, process: SystemProcess, lambda_context: LambdaContext, event: Event, told: Told) -> None:
+        """Raises: UnroutableEvent."""
+        given: Any = event.get("Records")
+        if not isinstance(given, list) or not given:
+            raise UnroutableEvent(f"an event with keys {', '.join(sorted(map(str, event)))} is no batch of changes")
+        self._process = process
+        self._told = told
+        self._reserved_seconds = min(_RESERVED_SECONDS, process.seconds_left() * _RESERVED_SHARE)
+        self._resources = process.resources(lambda_context)
+        names, client = self._resources.names, self._resources.client
+        streams = {names.stream_table(stream): stream for stream in process.slice.streams}
+        records: list[Event] = given  # pyright: ignore[reportUnknownVariableType]
+        self._announcements = [
+            Announcement(record, process, lambda_context)
+            for record in (StreamRecord(record, streams) for record in records)
+            if not record.is_event_that_ends
+        ]
+        self._sockets = Sockets(client, ConnectionsTable(client, names.connections_table()))
+        self._rooms: dict[str, list[Follower]] = {}
+
+    def serve(self) -> dict[str, Any]:
+        """`{"batchItemFailures": [...]}`: the first record that is to come again, and all behind it with it.
+
+        Source: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+        """
+        announcements = self._with_rooms_read(self._announcements)
+        announcements = self._with_errors_put_aside(announcements)
+        delivered = self._deliver(announcements)
+        done = announcements[: len(delivered)]
+        self._told.keep(done)
+        for announcement, number in zip(done, delivered, strict=True):
+            announcement.record.write("ok" if announcement.error is None else "dead-letter", delivered=number)
+        if len(done) == len(self._announcements):
+            return {"batchItemFailures": []}
+        stopped = self._announcements[len(done)]
+        if stopped.record.error is None:
+            self._note(stopped, stopped.error or NotInTime("the time was over before everybody had been told"))
+        stopped.record.write("retry", delivered=0)
+        return {"batchItemFailures": [{"itemIdentifier": stopped.stream_record.sequence_number}]}
+
+    def _with_rooms_read(self, announcements: list[Announcement]) -> list[Announcement]:
+        """The announcements up to the first whose followers cannot be read."""
+        names = list(dict.fromkeys(room for announcement in announcements for room in announcement.rooms))
+        answers = dict(zip(names, for_each(self._sockets.table.followers, names), strict=True))
+        for index, announcement in enumerate(announcements):
+            for room in announcement.rooms:
+                answer = answers[room]
+                if isinstance(answer, Exception):
+                    announcement.error = answer
+                    return announcements[:index]
+                self._rooms[room] = answer
+        return announcements
+
+    def _with_errors_put_aside(self, announcements: list[Announcement]) -> list[Announcement]:
+        """The announcements up to the first that cannot be announced and cannot be dead-lettered either."""
+        for index, announcement in enumerate(announcements):
+            error = announcement.error
+            if error is None:
+                continue
+            self._note(announcement, error)
+            try:
+                put_aside(self._resources, announcement.stream_record.event, error, announcement.trace_id)
+            except Exception as failure:
+                announcement.logger.failure("The record could not be dead-lettered; it comes again", failure)
+                return announcements[:index]
+        return announcements
+
+    def _note(self, announcement: Announcement, error: Exception) -> None:
+        announcement.record.fail(error, self._process.project_root)
+        announcement.logger.failure("A change could not be announced", error)
+
+    def _deliver(self, announcements: list[Announcement]) -> list[int]:
+        """How many connections were told of each announcement, as far as there was time for them."""
+
+        def part(connection_id: str, number: int, error: Exception) -> bool:
+            followers = [
+                follower
+                for room in self._rooms.values()
+                for follower in room
+                if follower.connection_id == connection_id
+            ]
+            return self._sockets.part(connection_id, error, announcements[number].logger, followers)
+
+        def time_is_short() -> bool:
+            return self._process.seconds_left() < self._reserved_seconds
+
+        delivery = Delivery(len(announcements), self._sockets.post, part, time_is_short)
+        delivery.run(self._lanes(announcements))
+        return delivery.delivered[: delivery.cut]
+
+    def _lanes(self, announcements: list[Announcement]) -> list[Lane]:
+        """What each connection is to get: one frame for a change, in whatever number of ways it follows it."""
+        lanes: dict[str, Lane] = {}
+        self._told.plan(announcements)
+        for number, announcement in enumerate(announcements):
+            frame: Frame | None = None
+            for connection_id in self._to_be_told(announcement):
+                if frame is None:
+                    frame = announcement.frame()
+                lane = lanes.get(connection_id)
+                if lane is None:
+                    lane = lanes[connection_id] = Lane(connection_id)
+                lane.frames.append((number, frame))
+        return list(lanes.values())
+
+    def _to_be_told(self, announcement: Announcement) -> dict[str, None]:
+        """The connections that follow, without those that have been sent the change, or a later one, when they joined.
+
+        Of an item that a follower is told something about, it is told everything from then on.
+        """
+        change = announcement.change
+        connections: dict[str, None] = {}
+        for room in announcement.rooms:
+            for follower in self._rooms[room]:
+                if not follower.active:
+                    continue
+                if isinstance(change, ItemChange) and follower.has(change.item_id, change.timestamp):
+                    continue
+                connections[follower.connection_id] = None
+        return connections

@@ -1,0 +1,60 @@
+"""API Gateway invokes a function: who lets it, and for how long it waits."""
+
+from __future__ import annotations
+
+import asyncio
+
+from treadle_local.aws.authorization.policy import resource_policy_allows
+from treadle_local.aws.errors import access_denied
+from treadle_local.aws.identity import Identity
+from treadle_local.aws.service import Caller, Target
+from treadle_local.functions.model import InvokeOutcome, InvokeRequest
+from treadle_local.functions.service import LambdaService
+from treadle_local.gateway.routes import Integration
+
+_PRINCIPAL = "apigateway.amazonaws.com"
+_ACTION = "lambda:InvokeFunction"
+
+
+class Invoker:
+    """Invokes the functions behind integrations."""
+
+    def __init__(self, functions: LambdaService, identity: Identity) -> None:
+        self._functions = functions
+        self._identity = identity
+
+    async def invoke(self, integration: Integration, payload: bytes, request_id: str) -> InvokeOutcome | None:
+        """What the function made of it; None where it takes longer than the integration waits.
+
+        Raises: AwsError where the integration's role may not invoke it, or Lambda refuses.
+        """
+        if integration.credentials_role is not None:
+            role = integration.credentials_role.rsplit("/", 1)[-1]
+            caller = Caller(role=role, session="BackplaneAssumeRoleSession")
+            self._identity.authorize(caller, (Target(_ACTION, integration.function_arn),))
+        version, invoked_arn = self._functions.resolve(integration.function_arn, None)
+        request = InvokeRequest("RequestResponse", request_id, invoked_arn)
+        work = asyncio.ensure_future(self._functions.run(version, payload, request))
+        try:
+            # the function goes on when API Gateway has given up on it
+            return await asyncio.wait_for(asyncio.shield(work), integration.timeout_seconds)
+        except TimeoutError:
+            return None
+
+    def check_policy(self, integration: Integration, source_arn: str) -> None:
+        """Returns when the function's own policy lets API Gateway in, which counts where no role does.
+
+        Raises: AwsError AccessDeniedException.
+        """
+        if integration.credentials_role is not None:
+            return
+        document = self._functions.resource_policy(integration.function_arn)
+        if document is None or not resource_policy_allows(
+            document,
+            _ACTION,
+            integration.function_arn,
+            principal_service=_PRINCIPAL,
+            principal_arn=None,
+            context={"aws:SourceArn": source_arn},
+        ):
+            raise access_denied(_PRINCIPAL, _ACTION, integration.function_arn)

@@ -1,0 +1,329 @@
+"""The data plane of WebSocket APIs: connections, the functions behind their routes, and what is sent to clients."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, cast
+
+from treadle_local.aws.errors import AwsError
+from treadle_local.aws.identity import Identity
+from treadle_local.aws.service import Region
+from treadle_local.aws.services import Services
+from treadle_local.clock import Clock
+from treadle_local.functions.model import InvokeOutcome
+from treadle_local.functions.service import LambdaService
+from treadle_local.gateway import websocket_event as event
+from treadle_local.gateway.happenings import Connected, Disconnected, Received, Refused, SocketHappening
+from treadle_local.gateway.http_api import INVOCATION_PATH
+from treadle_local.gateway.invocation import Invoker
+from treadle_local.gateway.websocket_connection import Connection, RefusalError
+from treadle_local.gateway.websocket_limits import Limits
+from treadle_local.gateway.websocket_routes import Route, WebSocketTable, websocket_table
+from treadle_local.http.messages import Answer, Headers, Request, Response, Upgrade
+from treadle_local.http.websocket import UnreadError, WebSocket, handshake
+
+_FORBIDDEN = "Forbidden"
+_FAILED = "Internal server error"
+_TIMED_OUT = "Endpoint request timed out"
+_SUBPROTOCOL = "sec-websocket-protocol"
+
+
+class WebSocketApis:
+    """All WebSocket APIs. `invalidate` after a change: what comes next reads routes and integrations anew.
+
+    Messages of one connection start in the order in which they came and then run side by side, as API Gateway
+    promises no order; at most 64 of them, then the client is not read from.
+    """
+
+    def __init__(
+        self,
+        region: Region,
+        clock: Clock,
+        services: Services,
+        functions: LambdaService,
+        identity: Identity,
+        on_happening: Callable[[SocketHappening], None],
+        quiet: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._region = region
+        self._clock = clock
+        self._services = services
+        self._invoker = Invoker(functions, identity)
+        self._on_happening = on_happening
+        self._tables: dict[str, WebSocketTable] = {}
+        self._changes = 0
+        self._connecting = 0
+        self._connections: dict[str, Connection] = {}
+        self._limits = Limits(clock, self._connections.values, quiet)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def invalidate(self) -> None:
+        """Routes are read anew; connections stay, unless their API is gone."""
+        self._tables.clear()
+        self._changes += 1
+        if self._connections:
+            self._spawn(self._drop_orphans())
+
+    def is_quiet(self) -> bool:
+        """Whether no client waits for an answer to its connecting, and no function for a message runs."""
+        return not self._tasks and not self._connecting
+
+    def find(self, connection_id: str) -> Connection | None:
+        """An open connection; not one whose `$connect` is still running."""
+        return self._connections.get(connection_id)
+
+    async def close(self) -> None:
+        """Ends all work; the sockets are the listeners' to end."""
+        await self._limits.close()
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # connecting
+
+    def upgrade_path(self, request: Request) -> Coroutine[Any, Any, Answer]:
+        """Answers an upgrade below INVOCATION_PATH; what follows the stage does not matter."""
+        api_id, _, rest = request.path.removeprefix(INVOCATION_PATH).partition("/")
+        return self.upgrade(request, api_id, rest.partition("/")[0].replace("%24", "$"))
+
+    async def upgrade(self, request: Request, api_id: str, stage: str) -> Answer:
+        """Accepts or refuses a client as the API's `$connect` route does, whatever the path.
+
+        A web page of any origin may connect, as to API Gateway, which does not look at `Origin`.
+        """
+        started = time.perf_counter()
+        self._connecting += 1
+        route = None
+        try:
+            accepted = handshake(request)
+            if accepted.status != 101:
+                raise RefusalError(accepted.status, "malformed WebSocket handshake", accepted)
+            table = await self._table(api_id)
+            if table is None or stage not in table.stages:
+                raise RefusalError(403, _FORBIDDEN)
+            route = table.routes.get(event.CONNECT)
+            connection = self._connection(request, api_id, stage)
+            chosen = await self._connect(connection, route, request)
+        except RefusalError as refusal:
+            duration_ms = (time.perf_counter() - started) * 1000
+            self._on_happening(Refused(request.path, refusal.status, refusal.reason, _function(route), duration_ms))
+            return refusal.response
+        finally:
+            self._connecting -= 1
+        duration_ms = (time.perf_counter() - started) * 1000
+        connection.welcome = Connected(connection.client.connection_id, request.path, _function(route), duration_ms)
+        connection.socket = WebSocket(connection)
+        return Upgrade((*accepted.headers, *chosen), connection.socket)
+
+    def _connection(self, request: Request, api_id: str, stage: str) -> Connection:
+        client = event.Client(
+            event.new_id(),
+            api_id,
+            stage,
+            request.header("host"),
+            request.client,
+            request.header("user-agent"),
+            self._clock.now(),
+        )
+        return Connection(client, self)
+
+    async def _connect(self, connection: Connection, route: Route | None, request: Request) -> Headers:
+        """The headers that `$connect` adds to the acceptance. Raises RefusalError.
+
+        Without a route or an integration everybody is let in. Statuses were measured on AWS: the function's own where
+        it is not 2xx, 502 where the function fails.
+        Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-keys-connect-disconnect.html
+        """
+        if route is None or route.integration is None:
+            return ()
+        client, request_id = connection.client, event.new_id()
+        payload = event.connect_event(client, request, request_id, self._clock.now())
+        try:
+            outcome = await self._invoke(client, route, payload, request_id)
+        except AwsError as refusal:
+            raise RefusalError.for_client(500, refusal.message, _FAILED, client, request_id) from refusal
+        if outcome is None:
+            raise RefusalError.for_client(504, "the function takes too long", _TIMED_OUT, client, request_id)
+        if outcome.function_error is not None:
+            raise RefusalError.for_client(502, "the function failed", _FAILED, client, request_id)
+        result = _object(outcome.payload)
+        status = _status(result.get("statusCode"))
+        if status is None:
+            raise RefusalError.for_client(502, "the function returned no statusCode", _FAILED, client, request_id)
+        if not 200 <= status <= 299:
+            raise RefusalError(status, "the function refused it", Response(status, _body(result)))
+        return _subprotocol(result)
+
+    # what a connection tells
+
+    def opened(self, connection: Connection) -> None:
+        """The client knows that it is connected: from here on the connection exists."""
+        self._connections[connection.client.connection_id] = connection
+        connection.active()
+        self._limits.watch()
+        if connection.welcome is not None:
+            self._on_happening(connection.welcome)
+
+    def received(self, connection: Connection, text: str) -> None:
+        connection.begin()
+        self._spawn(self._message(connection, text))
+
+    def ended(self, connection: Connection, code: int, reason: str, *, announce: bool) -> None:
+        client = connection.client
+        del self._connections[client.connection_id]
+        seconds = self._clock.now() - client.connected_at
+        self._on_happening(Disconnected(client.connection_id, code, reason, seconds))
+        if announce:
+            self._spawn(self._disconnect(client, code, reason))
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    # messages
+
+    async def _message(self, connection: Connection, text: str) -> None:
+        started = time.perf_counter()
+        client, request_id = connection.client, event.new_id()
+        route, problem = None, None
+        try:
+            table = await self._table(client.api_id)
+            route = table.select(text) if table is not None else None
+            if route is None:
+                problem = "no route takes it"
+                _tell(connection, _FORBIDDEN, request_id)
+            else:
+                payload = event.message_event(client, route.key, text, request_id, self._clock.now())
+                problem = await self._problem_of(client, route, payload, request_id)
+                if problem is not None:
+                    _tell(connection, _FAILED, request_id)
+        finally:
+            connection.done()
+        self._say_received(client, route, len(text.encode()), started, problem)
+
+    async def _disconnect(self, client: event.Client, code: int, reason: str) -> None:
+        """Best effort, as at API Gateway: whatever comes of it, nobody waits for it."""
+        started = time.perf_counter()
+        table = await self._table(client.api_id)
+        route = table.routes.get(event.DISCONNECT) if table is not None else None
+        if route is not None:
+            request_id = event.new_id()
+            payload = event.disconnect_event(client, code, reason, request_id, self._clock.now())
+            problem = await self._problem_of(client, route, payload, request_id)
+            self._say_received(client, route, 0, started, problem)
+
+    def _say_received(
+        self, client: event.Client, route: Route | None, size: int, started: float, problem: str | None
+    ) -> None:
+        key = route.key if route is not None else None
+        duration_ms = (time.perf_counter() - started) * 1000
+        self._on_happening(Received(client.connection_id, key, size, _function(route), duration_ms, problem))
+
+    async def _problem_of(self, client: event.Client, route: Route, payload: bytes, request_id: str) -> str | None:
+        """Runs a route's function; None when it went well. What it returns is of no interest to anybody."""
+        if route.integration is None:
+            return "the route has no integration"
+        try:
+            outcome = await self._invoke(client, route, payload, request_id)
+        except AwsError as refusal:
+            return refusal.message
+        if outcome is None:
+            return "the function takes too long"
+        return "the function failed" if outcome.function_error is not None else None
+
+    async def _invoke(
+        self, client: event.Client, route: Route, payload: bytes, request_id: str
+    ) -> InvokeOutcome | None:
+        assert route.integration is not None  # noqa: S101 - both callers have looked
+        source_arn = self._region.arn("execute-api", f"{client.api_id}/{client.stage}/{route.key}")
+        self._invoker.check_policy(route.integration, source_arn)
+        return await self._invoker.invoke(route.integration, payload, request_id)
+
+    # routes
+
+    async def _table(self, api_id: str) -> WebSocketTable | None:
+        """The routes of an API; None where there is no such WebSocket API."""
+        known = self._tables.get(api_id)
+        if known is not None:
+            return known
+        changes = self._changes
+        place = {"ApiId": api_id}
+        try:
+            api = await self._services.call("apigatewayv2", "GetApi", place)
+            if api.get("ProtocolType") != "WEBSOCKET":
+                return None
+            routes, integrations, stages = [
+                (await self._services.call("apigatewayv2", operation, place)).get("Items", ())
+                for operation in ("GetRoutes", "GetIntegrations", "GetStages")
+            ]
+        except AwsError as refusal:
+            if refusal.code == "NotFoundException":
+                return None
+            raise
+        table = websocket_table(api, routes, integrations, stages)
+        if changes == self._changes:  # else it may be half old, half new: the next one reads it again
+            self._tables[api_id] = table
+        return table
+
+    async def _drop_orphans(self) -> None:
+        for api_id in {connection.client.api_id for connection in self._connections.values()}:
+            if await self._table(api_id) is None:
+                for connection in tuple(self._connections.values()):
+                    if connection.client.api_id == api_id:
+                        connection.expire()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _tell(connection: Connection, message: str, request_id: str) -> None:
+    try:
+        connection.send(RefusalError.text(message, connection.client, request_id))
+    except UnreadError:
+        return  # it does not read what it was sent before either
+
+
+def _function(route: Route | None) -> str | None:
+    return route.integration.function_arn if route is not None and route.integration is not None else None
+
+
+def _object(payload: bytes) -> Mapping[str, Any]:
+    try:
+        result = json.loads(payload)
+    except ValueError:
+        return {}
+    return cast("Mapping[str, Any]", result) if isinstance(result, dict) else {}
+
+
+def _status(value: object) -> int | None:
+    try:
+        status = int(cast("str", value))
+    except (TypeError, ValueError):
+        return None
+    return status if 200 <= status <= 599 else None
+
+
+def _body(result: Mapping[str, Any]) -> bytes:
+    body = result.get("body") or ""
+    return (body if isinstance(body, str) else json.dumps(body)).encode("utf-8", "surrogatepass")
+
+
+def _subprotocol(result: Mapping[str, Any]) -> Headers:
+    """The only header of the function's that reaches the client.
+
+    Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html
+    """
+    headers = result.get("headers")
+    if not isinstance(headers, dict):
+        return ()
+    given = cast("Mapping[str, object]", headers)
+    return tuple(
+        (_SUBPROTOCOL, str(value).replace("\r", " ").replace("\n", " "))
+        for name, value in given.items()
+        if name.lower() == _SUBPROTOCOL
+    )[:1]

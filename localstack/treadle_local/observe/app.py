@@ -1,0 +1,120 @@
+"""A running app as its logs show it: whose log groups there are, and the traces in them.
+
+It asks AWS's own API for everything, so that an emulator and a deployed stage are one to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from treadle.names import SYSTEM_PREFIX
+from treadle_infra.app.findings import TreadleError
+from treadle_local.observe.lines import Reported
+from treadle_local.observe.reading import Entry, Groups, Logs
+from treadle_local.observe.tree import TraceTree, trace_of, traces_of, walk
+
+_RECORDS = '{ $.treadle = "invocation" }'
+_BAD_ENDS = '{ $.type = "platform.report" && $.record.status != "success" }'
+_LEGAL_TRACE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_AMBIGUOUS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The manifest of an app and the logs of its functions."""
+
+    manifest: Mapping[str, Any]
+    logs: Logs
+
+    def steps(self) -> list[str]:
+        return [str(entry["step"]) for entry in self.manifest["steps"]]
+
+    def groups(self, steps: Sequence[str] = (), *, system: bool = True) -> Groups:
+        """The log groups of these steps, by their names; of all where none is named, Treadle's own functions too.
+
+        Raises: TreadleError `no-such-step`.
+        """
+        own = {str(entry["step"]): str(entry["logGroup"]) for entry in self.manifest["steps"]}
+        added = {str(entry["name"]): str(entry["logGroup"]) for entry in self.manifest.get("systemFunctions", ())}
+        for step in steps:
+            if step not in own and step not in added:
+                raise TreadleError(
+                    "no-such-step", f"there is no step `{step}`", hint=f"the steps are: {', '.join(own)}"
+                )
+        if steps:
+            return {step: group for step, group in {**own, **added}.items() if step in steps}
+        return {**own, **added} if system else own
+
+    def subscribers(self) -> Mapping[str, Sequence[str]]:
+        """The steps that get each topic's messages."""
+        found: dict[str, list[str]] = {}
+        for entry in self.manifest["steps"]:
+            for topic in entry["subscribes"]:
+                found.setdefault(str(topic), []).append(str(entry["step"]))
+        return found
+
+    def trace_id(self, text: str) -> str:
+        """The whole of a trace id of which Motia's or the W3C's form is given, or the beginning of one.
+
+        Raises: TreadleError `no-such-trace`, `ambiguous-trace`.
+        """
+        found = self._trace_ids(text)
+        if not found:
+            hint = "`treadle trace` lists the latest; the X-Trace-Id header of a response has its own"
+            raise TreadleError("no-such-trace", f"there is no trace `{text}`", hint=hint)
+        exact = [trace_id for trace_id, w3c_id in found.items() if text.lower() in (trace_id.lower(), w3c_id)]
+        if len(found) > 1 and len(exact) != 1:
+            shown = ", ".join([*list(found)[:_AMBIGUOUS_SHOWN], *(["..."] if len(found) > _AMBIGUOUS_SHOWN else [])])
+            raise TreadleError("ambiguous-trace", f"`{text}` begins {len(found)} trace ids", hint=f"they are: {shown}")
+        return exact[0] if exact else next(iter(found))
+
+    def _trace_ids(self, text: str) -> dict[str, str]:
+        """Motia's form and the W3C's of each trace whose id begins so."""
+        if not _LEGAL_TRACE_ID.fullmatch(text):
+            return {}
+        beginnings = f'$.traceId = "{text}*" || $.traceId = "{text.upper()}*" || $.w3cId = "{text.lower()}*"'
+        found: dict[str, str] = {}
+        for entry in self.logs.read(self.groups(), pattern=f"{{ {beginnings} }}"):
+            fields: Mapping[str, Any] = entry.fields()
+            trace_id = str(fields.get("traceId"))
+            found[trace_id] = str(fields.get("w3cId") or found.get(trace_id, ""))
+        return found
+
+    def trace(self, text: str) -> TraceTree:
+        """A trace by its id or the beginning of it.
+
+        Raises: TreadleError `no-such-trace`, `ambiguous-trace`.
+        """
+        trace_id = self.trace_id(text)
+        entries = self.logs.read(self.groups(), pattern=f'{{ $.traceId = "{trace_id}" }}')
+        tree = trace_of(entries, self.subscribers())
+        if tree is None or _may_have_lost(tree, entries):
+            since_ms = entries[0].time_ms if entries else 0
+            tree = trace_of(entries, self.subscribers(), self._bad_ends(since_ms)) or tree
+        if tree is None:
+            hint = f"its steps run still; their lines: treadle logs --trace {trace_id}"
+            raise TreadleError("no-such-trace", f"trace `{trace_id}` has no record of a run yet", hint=hint)
+        return tree
+
+    def _bad_ends(self, since_ms: int) -> list[tuple[Entry, Reported]]:
+        entries = self.logs.read(self.groups(), since_ms=since_ms, pattern=_BAD_ENDS)
+        return [(entry, line) for entry in entries if isinstance(line := entry.line, Reported)]
+
+    def latest_traces(self, since_ms: int, count: int) -> list[TraceTree]:
+        """The last traces of which there is a record since then, by their start."""
+        entries = self.logs.read(self.groups(), since_ms=since_ms, pattern=_RECORDS)
+        return traces_of(entries, self.subscribers())[-count:]
+
+
+def _may_have_lost(tree: TraceTree, entries: Sequence[Entry]) -> bool:
+    """Whether a run of the trace may have ended without a record."""
+    recorded = {span.request_id for node in walk(tree.roots) for span in getattr(node, "attempts", ())}
+    return not tree.is_complete or any(entry.fields().get("requestId") not in recorded for entry in entries)
+
+
+def is_system(step: str) -> bool:
+    """Whether the step is one of Treadle's own functions."""
+    return step.startswith(SYSTEM_PREFIX)

@@ -1,0 +1,131 @@
+"""What a line in a function's log is: said by a step, printed, a record of a run, or Lambda's own word on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+Level = Literal["debug", "info", "warn", "error"]
+
+OWN_FIELDS = frozenset({"level", "time", "msg", "traceId", "step", "flows", "requestId"})
+"""What the adapter's logger puts into each line besides what it is given."""
+_LEVELS: Mapping[str, Level] = {"debug": "debug", "info": "info", "warn": "warn", "warning": "warn", "error": "error"}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A call of a step's logger; `fields` are those it was given."""
+
+    level: Level
+    message: str
+    trace_id: str | None
+    request_id: str | None
+    fields: Mapping[str, Any]
+    time_ms: float | None = None
+    """Of the function's own clock, since the epoch"""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An error that left the handler, as Lambda's runtime client tells it: AWS's error document."""
+
+    document: Mapping[str, Any]
+
+    @property
+    def headline(self) -> str:
+        return f"{self.document['errorType']}: {self.document['errorMessage']}"
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The same error as the adapter's logger has it."""
+        return {
+            "errorType": self.document["errorType"],
+            "errorMessage": self.document["errorMessage"],
+            "stack": "".join(str(frame) for frame in self.document.get("stackTrace") or ()),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The invocation record of one run of a handler."""
+
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """Lambda's `platform.report` of one invocation. Times in milliseconds.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#platform-report
+    """
+
+    request_id: str
+    status: str
+    """success, failure, error or timeout"""
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Another line of Lambda's own, such as `platform.start`."""
+
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line that a step printed."""
+
+    text: str
+
+
+Line = Said | Raised | Recorded | Reported | Platform | Text
+
+
+def parse_line(text: str) -> Line:
+    """What the line is. Never raises: what cannot be read was printed."""
+    value = json_object(text)
+    if value is None:
+        return Text(text)
+    if value.get("treadle") == "invocation":
+        return Recorded(value)
+    kind, level = value.get("type"), value.get("level")
+    if isinstance(kind, str) and kind.startswith("platform.") and "record" in value:
+        return _report(value["record"]) if kind == "platform.report" else Platform(kind)
+    if "msg" in value and isinstance(level, str) and level in _LEVELS:
+        return Said(
+            level=_LEVELS[level],
+            message=str(value["msg"]),
+            trace_id=_text(value.get("traceId")),
+            request_id=_text(value.get("requestId")),
+            fields={name: given for name, given in value.items() if name not in OWN_FIELDS},
+            time_ms=time_ms if isinstance(time_ms := value.get("time"), int | float) else None,
+        )
+    if "errorType" in value and "errorMessage" in value:
+        return Raised(value)
+    return Text(text)
+
+
+def _report(record: Any) -> Line:
+    given: Mapping[str, Any] = cast("Mapping[str, Any]", record) if isinstance(record, dict) else {}
+    metrics: Mapping[str, Any] = given.get("metrics") or {}
+    return Reported(
+        str(given.get("requestId", "")), str(given.get("status", "")), float(metrics.get("durationMs") or 0)
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def json_object(text: str) -> Mapping[str, Any] | None:
+    """The JSON object that a text is; None for any other text."""
+    if not text.startswith("{"):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else None

@@ -1,0 +1,1 @@
+"""What happens at set times: EventBridge rules with a schedule and EventBridge Scheduler's schedules."""
