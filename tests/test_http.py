@@ -89,7 +89,7 @@ def test_a_chunked_body_is_read_whole_and_a_client_that_waits_is_told_to_go_on(e
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 70_000 + b"\r\n\r\n", 431),
         (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
         (b"not HTTP at all\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 404),
     ],
     ids=["headers", "address", "garbage", "websocket"],
 )

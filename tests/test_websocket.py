@@ -344,6 +344,22 @@ def test_messages_of_one_connection_run_side_by_side(api: SocketApi) -> None:
         assert [client.message(), client.message()] == ["fast", "slow"]
 
 
+def test_a_burst_of_messages_is_dealt_with_whole(api: SocketApi) -> None:
+    with api.connect() as client:
+        frames = (encode(TEXT, json.dumps({"action": "join", "reply": str(n)}).encode()) for n in range(400))
+        client.socket.sendall(b"".join(frames))
+        assert {client.message() for _ in range(400)} == {str(n) for n in range(400)}
+        client.text('{"action":"join","reply":"and on"}')
+        assert client.message() == "and on"
+
+
+def test_a_client_that_goes_while_it_connects_leaves_nothing(api: SocketApi) -> None:
+    with pytest.raises(TimeoutError):
+        WebSocketClient(api.dev.endpoint, f"{api.path}?wait=1", seconds=0.2)
+    with api.connect() as client:
+        assert client.status == 101
+
+
 def test_a_connection_ends_when_its_api_is_deleted(account: Account) -> None:
     api = SocketApi(account)
     api.route("join")
@@ -513,7 +529,7 @@ def test_a_stack_makes_a_websocket_api(account: Account, emulator: Dev) -> None:
     def resource(kind: str, **properties: object) -> dict[str, Any]:
         return {"Type": f"AWS::ApiGatewayV2::{kind}", "Properties": properties}
 
-    template = {
+    template: dict[str, Any] = {
         "Resources": {
             "Api": resource(
                 "Api", Name=unique("api"), ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.type"

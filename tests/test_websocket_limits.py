@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 from pathlib import Path
@@ -16,6 +17,8 @@ from support.dev import Dev
 from support.lambda_account import Account, make_role
 from support.websocket import PING, PONG, WebSocketClient, encode
 from support.websocket_api import SocketApi
+from treadle_local.clock import ManualClock
+from treadle_local.gateway.websocket_limits import Limits
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +113,14 @@ def test_the_end_of_the_emulator_is_1001_and_leaves_nothing(tmp_path: Path) -> N
             api.route(key)
         with api.connect() as polite, api.connect() as deaf:
             api.event("CONNECT", deaf)
+            polite.text('{"wait": 30}')
+            api.event("MESSAGE", polite)
             dev.process.send_signal(signal.SIGINT)
             assert polite.closing() == (1001, "Going away")
             polite.close(1001)
             assert polite.is_ended()
             assert dev.stop() == 0
+            assert "Traceback" not in dev.text()
             assert deaf.closing() == (1001, "Going away")
             assert deaf.is_ended()
         assert not [line for line in api.lines("EVENT ") if "DISCONNECT" in line]
@@ -133,3 +139,32 @@ def test_a_client_that_only_sends_is_not_read_without_bound(api: SocketApi) -> N
 def send_for_ever(client: WebSocketClient, data: bytes) -> None:
     for _ in range(100_000_000 // len(data)):
         client.socket.sendall(data)
+
+
+class Silent:
+    """A connection as its limits see it."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.connected_at = self.last_active_at = clock.now()
+        self.expired = asyncio.Event()
+
+    def expire(self) -> None:
+        self.expired.set()
+
+
+def test_what_a_turn_of_the_clock_sets_off_counts_before_connections_are_judged() -> None:
+    async def turned() -> bool:
+        clock, open_ones, works_left = ManualClock(1_000_000.0), dict[str, Silent](), [True] * 5
+        limits = Limits(clock, open_ones.values, lambda: not works_left)
+        open_ones.update(served=Silent(clock), silent=Silent(clock))
+        limits.watch()
+        clock.advance(3600)
+        while works_left:
+            works_left.pop()
+            await asyncio.sleep(0.01)
+            open_ones["served"].last_active_at = clock.now()
+        await asyncio.wait_for(open_ones["silent"].expired.wait(), 20)
+        await limits.close()
+        return open_ones["served"].expired.is_set()
+
+    assert asyncio.run(turned()) is False

@@ -13,8 +13,9 @@ Choose = Callable[[int], int]
 class Actor:
     """Does something in a thread of its own, one stretch at a time: up to where `stop` is called, or the end."""
 
-    def __init__(self, work: Callable[[Actor], None]) -> None:
-        self.waits_for: Callable[[], bool] = lambda: True
+    def __init__(self, work: Callable[[Actor], None], until: Callable[[], bool] = lambda: True) -> None:
+        """The first stretch comes when `until` holds."""
+        self.waits_for = until
         self.ended = False
         self.error: BaseException | None = None
         self._work = work

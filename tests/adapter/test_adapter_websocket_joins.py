@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,9 @@ class Scene:
 
         def write(actor: Actor) -> None:
             for one in writes:
+                if records:
+                    actor.stop()
                 records.append(one(self._app.rows))
-                actor.stop()
 
         def join(actor: Actor) -> None:
             self._stage.websocket.stop = lambda _call: actor.stop()
@@ -117,10 +119,11 @@ class Scene:
         def announce(actor: Actor) -> None:
             self._stage.broadcast.stop = lambda call: actor.stop() if call.service == "execute-api" else None
             for number in range(len(writes)):
-                actor.stop(lambda number=number: len(records) > number)  # type: ignore[misc]
+                if number:
+                    actor.stop(lambda number=number: len(records) > number)  # type: ignore[misc]
                 self._app.announce(records[number])
 
-        run_to_the_end([Actor(join), Actor(write), Actor(announce)], choose)
+        run_to_the_end([Actor(join), Actor(write), Actor(announce, lambda: bool(records))], choose)
         self._stage.websocket.stop = self._stage.broadcast.stop = lambda _call: None
         self._check()
 
@@ -132,7 +135,7 @@ class Scene:
         for (_, _, item_id), listener in self._client.items().items():
             assert listener.item == there.get(item_id), frames
         for group in self._client.groups().values():
-            assert group.items == there, frames
+            assert group.items == there, "\n".join(map(str, frames))
 
 
 def sets(item_id: str, text: str) -> Write:
@@ -143,6 +146,7 @@ def deletes(item_id: str) -> Write:
     return lambda rows: rows.delete(item_id)
 
 
+ORDERS = int(os.environ.get("ORDERS", "25"))
 CREATED, CHANGED, GONE = sets("a", "created"), sets("a", "changed"), deletes("a")
 SUBSCRIPTIONS: dict[str, tuple[list[str | None], str | None]] = {
     "a group": ([], None),
@@ -176,7 +180,7 @@ def test_a_write_at_any_moment_of_a_join_ends_up_with_the_client(
     joined, joins = SUBSCRIPTIONS[subscriptions]
     before, during = WRITES[writes]
     orders = all_orders(lambda choose: Scene(stage, before, joined, joins).play(during, choose))
-    assert orders > 50
+    print("ORDERS", orders); assert orders > 50
 
 
 @pytest.mark.parametrize("writes", MORE_WRITES)
@@ -186,5 +190,5 @@ def test_several_writes_at_any_moments_of_a_join_end_up_with_the_client(
 ) -> None:
     joined, joins = SUBSCRIPTIONS[subscriptions]
     before, during = MORE_WRITES[writes]
-    for choose in random_orders(100, seed=7):
+    for choose in random_orders(ORDERS, seed=7):
         Scene(stage, before, joined, joins).play(during, choose)

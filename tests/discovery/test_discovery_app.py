@@ -9,8 +9,17 @@ import pydantic
 import pytest
 
 from support.discovered import Files, Find, api, codes, event, only, step_of
-from treadle_infra.app.findings import TreadleError, has_errors
-from treadle_infra.app.model import Emit, HttpTrigger, Permission, QueueSettings, Step, TopicTrigger
+from treadle_infra.app.findings import SourceLocation, TreadleError, has_errors
+from treadle_infra.app.model import (
+    CronTrigger,
+    Emit,
+    HttpTrigger,
+    Permission,
+    QueueSettings,
+    Step,
+    Telemetry,
+    TopicTrigger,
+)
 from treadle_infra.discovery.discover import DiscoverOptions, discover
 
 SITE_PACKAGES = str(Path(pydantic.__file__).parents[1])
@@ -23,8 +32,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 def test_the_messaging_example_becomes_an_app() -> None:
     discovery = discover(EXAMPLES / "messaging", DiscoverOptions())
     assert discovery.app.name == "messaging"
-    assert [step.name for step in discovery.app.steps] == ["SendMessage", "ProcessMessage"]
-    send, process = discovery.app.steps
+    assert [step.name for step in discovery.app.steps] == ["SendMessage", "DailySummary", "ProcessMessage"]
+    send, summarize, process = discovery.app.steps
     assert [str(send.where), str(send.triggers[0].where)] == ["steps/api_step.py:1", "steps/api_step.py:4"]
     assert isinstance(send.triggers[0], HttpTrigger)
     assert (send.triggers[0].method, send.triggers[0].path) == ("POST", "/messages")
@@ -34,8 +43,10 @@ def test_the_messaging_example_becomes_an_app() -> None:
     assert send.usage.topics == {"message.sent"}
     assert isinstance(process.triggers[0], TopicTrigger)
     assert process.triggers[0].queue == QueueSettings()
-    assert [stream.name for stream in discovery.app.streams] == ["messages", "processed"]
-    assert only(discovery, "topic-without-subscriber").severity == "warning"
+    assert summarize.triggers == (CronTrigger("0 9 * * *", where=SourceLocation("steps/cron_step.py", 4)),)
+    assert summarize.usage.state == {"get_group", "set"}
+    assert [stream.name for stream in discovery.app.streams] == ["messages", "processed", "summary"]
+    assert set(codes(discovery)) == {"topic-without-subscriber"}
     assert not has_errors(discovery.findings)
 
 
@@ -116,6 +127,52 @@ def test_a_1_0_step_may_have_several_triggers(find: Find) -> None:
     step = step_of(find({"steps/a_step.py": source}))
     assert [type(trigger) for trigger in step.triggers] == [HttpTrigger, TopicTrigger]
     assert [str(trigger.where) for trigger in step.triggers] == ["steps/a_step.py:2", "steps/a_step.py:3"]
+
+
+def test_both_dialects_have_steps_that_run_on_a_schedule(find: Find) -> None:
+    discovery = find(
+        {
+            "steps/a_step.py": """
+                config = {"name": "Old", "type": "cron", "cron": "0 9 * * MON-FRI", "timezone": "Europe/Berlin"}
+                async def handler(context): pass
+                """,
+            "steps/b_step.py": """
+                config = {"name": "New", "triggers": [
+                    {"type": "cron", "expression": "0 0 9 * * mon-fri", "timezone": "Etc/UTC"},
+                    {"type": "cron", "expression": "0 0 12 1 1 * 2030"},
+                    {"type": "queue", "topic": "a"},
+                    {"type": "http", "method": "POST", "path": "/a"}], "enqueues": ["a"]}
+                def handler(input, context): pass
+                """,
+        }
+    )
+    assert discovery.findings == ()
+    old, new = discovery.app.steps
+    assert old.triggers == (
+        CronTrigger("0 9 * * MON-FRI", "Europe/Berlin", "and", SourceLocation("steps/a_step.py", 1)),
+    )
+    assert new.triggers[:2] == (
+        CronTrigger("0 0 9 * * mon-fri", None, "and", SourceLocation("steps/b_step.py", 2)),
+        CronTrigger("0 0 12 1 1 * 2030", None, "and", SourceLocation("steps/b_step.py", 3)),
+    )
+    assert [type(trigger) for trigger in new.triggers[2:]] == [TopicTrigger, HttpTrigger]
+
+
+@pytest.mark.parametrize("handler", ["async def handler(context): pass", "def handler(input, context): pass"])
+def test_a_step_on_a_schedule_takes_its_context_with_or_without_an_input(find: Find, handler: str) -> None:
+    discovery = find({"steps/a_step.py": f'config = {{"name": "A", "type": "cron", "cron": "* * * * *"}}\n{handler}'})
+    assert discovery.findings == ()
+
+
+def test_a_step_with_one_bad_schedule_is_left_out(find: Find) -> None:
+    source = """
+        config = {"name": "A", "triggers": [
+            {"type": "cron", "expression": "0 9 * * *"},
+            {"type": "cron", "expression": "0 9 * *"}]}
+        def handler(input, context): pass
+        """
+    discovery = find({"steps/a_step.py": source})
+    assert (codes(discovery), discovery.app.steps) == (["cron-expression-invalid"], ())
 
 
 def test_noop_steps_are_dropped_without_a_word(find: Find) -> None:
@@ -220,7 +277,12 @@ def test_the_app_has_the_name_that_the_project_gives_it(find: Find, files: Files
             "pyproject.toml:5",
             "did you mean `name`?",
         ),
-        ({"treadle.toml": "[a]\nregion = 1"}, "project-setting-unknown", "treadle.toml:1", "the settings are: name"),
+        (
+            {"treadle.toml": "[a]\nregion = 1"},
+            "project-setting-unknown",
+            "treadle.toml:1",
+            "the settings are: name, cron_dialect, streams, telemetry",
+        ),
         ({"treadle.toml": 'name = "a"\nb = ]'}, "project-file-invalid", "treadle.toml:2", ""),
     ],
 )
@@ -228,6 +290,88 @@ def test_what_is_wrong_with_the_settings_is_found(find: Find, files: Files, code
     found = only(find(files), code)
     assert (found.severity, str(found.where)) == ("error", place)
     assert says in (found.hint or "")
+
+
+def test_settings_are_read_from_both_files(find: Find) -> None:
+    discovery = find(
+        {
+            "pyproject.toml": """
+                [tool.treadle.telemetry]
+                otlp_endpoint = "https://collector.example.com:4318/otlp/"
+                """,
+            "treadle.toml": """
+                name = "shop"
+                cron_dialect = "unix"
+                telemetry = {otlp_endpoint = "http://localhost:4318", service_name = "the shop"}
+                """,
+            "steps/a_step.py": """
+                config = {"name": "A", "type": "cron", "cron": "0 9 13-20/3 * 5-7"}
+                def handler(context): pass
+                """,
+        }
+    )
+    assert discovery.findings == ()
+    assert discovery.app.telemetry == Telemetry("https://collector.example.com:4318/otlp", "the shop")
+    assert step_of(discovery).triggers == (
+        CronTrigger("0 9 13-20/3 * 5-7", None, "unix", SourceLocation("steps/a_step.py", 1)),
+    )
+
+
+def test_telemetry_has_the_apps_name_where_it_is_given_none(find: Find) -> None:
+    discovery = find({"treadle.toml": 'name = "shop"\n[telemetry]\notlp_endpoint = "http://[::1]:4318"'})
+    assert discovery.app.telemetry == Telemetry("http://[::1]:4318", "shop")
+    assert find({"treadle.toml": ""}).app.telemetry is None
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('cron_dialect = "or"', "must be `and` (Motia: both fields of days) or `unix` (either); got `'or'`"),
+        ("cron_dialect = []", "must be `and`"),
+        ("streams = 3", "`streams` must be a table"),
+        ('streams.authenticate = "auth.py"', "a Python file of the project and a function in it"),
+        ('streams.authenticate = "../auth.py:f"', "got `'../auth.py:f'`"),
+        ('streams.authenticate = "/auth.py:f"', "got `'/auth.py:f'`"),
+        ("streams = {authenticate = true}", "got `True`"),
+        ("telemetry = {}", "`otlp_endpoint` is required"),
+        ('telemetry.otlp_endpoint = "localhost:4318"', "must be an HTTP address"),
+        ('telemetry.otlp_endpoint = "http://"', "must be an HTTP address"),
+        ('telemetry.otlp_endpoint = "http://x/v1/traces"', "must not end in `/v1/traces`"),
+        ('telemetry = {otlp_endpoint = "http://x", service_name = ""}', "`service_name` must be a text"),
+    ],
+)
+def test_settings_that_cannot_be_are_found_at_their_line(find: Find, line: str, says: str) -> None:
+    for file, head in (("treadle.toml", ""), ("pyproject.toml", "[tool.treadle]")):
+        found = only(
+            find({"treadle.toml": "", "pyproject.toml": "", file: f"{head}\n# x\n{line}\n[z]"}),
+            "project-setting-invalid",
+        )
+        assert says in found.message
+        assert str(found.where) == f"{file}:{3 if head else 2}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "hint"),
+    [
+        ('[streams]\nauthentikate = "a.py:f"', 2, "did you mean `authenticate`?"),
+        ('[telemetry]\notlp_endpoint = "http://x"\nservicename = "x"', 3, "did you mean `service_name`?"),
+        (
+            '[telemetry]\notlp_endpoint = "http://x"\notlp_headers = "a=b"',
+            3,
+            "set OTEL_EXPORTER_OTLP_HEADERS in the environment",
+        ),
+        ('cron_dialekt = "unix"', 1, "did you mean `cron_dialect`?"),
+    ],
+)
+def test_settings_that_are_none_are_found_at_their_line(find: Find, text: str, line: int, hint: str) -> None:
+    found = only(find({"treadle.toml": text}), "project-setting-unknown")
+    assert (str(found.where), found.hint) == (f"treadle.toml:{line}", hint)
+
+
+def test_credentials_in_an_endpoint_are_refused_and_not_repeated(find: Find) -> None:
+    found = only(find({"treadle.toml": 'telemetry.otlp_endpoint = "https://me:secret@x"'}), "project-setting-invalid")
+    assert "secret" not in str(found)
+    assert found.hint == "set OTEL_EXPORTER_OTLP_HEADERS in the environment"
 
 
 # the files

@@ -16,11 +16,22 @@ from treadle_infra.interpreters import find_interpreter
 # every other finding, with its place
 
 HTTP = '"triggers": [\n{"type": "http", "method": "GET", "path": "/a", %s}]'
+CRON = '"triggers": [\n{"type": "cron", %s}]'
 QUEUE = '"triggers": [\n{"type": "queue", "topic": "a", %s}]'
 
 
 def new(triggers: str) -> Files:
     return one(f'config = {{"name": "A", "enqueues": ["a"], {triggers}}}{HANDLER}')
+
+
+def cron(extra: str) -> str:
+    """A cron step whose config has `extra` in line 2."""
+    return f'config = {{"name": "A", "type": "cron",\n{extra}}}\nasync def handler(context):\n    pass\n'
+
+
+def stream(extra: str, above: str = "") -> Files:
+    """A stream whose config has `extra` in its second line."""
+    return {"steps/a_stream.py": f'{above}config = {{"name": "a",\n{extra}}}\n'}
 
 
 def bare(handler: str) -> Files:
@@ -150,14 +161,26 @@ CASES: list[tuple[str, Files, int | str, str]] = [
     ),
     ("infrastructure-key-unknown", one(api('"infrastructure": {"queue": {}}')), 6, "infrastructure.queue"),
     ("api-timeout-too-long", one(api('"infrastructure": {"handler": {"timeout": 30}}')), 6, "at most 29 s"),
-    # refused by name
+    # schedules
+    ("step-config-invalid", one(cron('"cron": 5')), 2, "`cron` must be a text"),
+    ("step-config-invalid", one(cron('"timezone": "UTC"')), 1, "`cron` is required"),
+    ("cron-expression-invalid", one(cron('"cron": "61 * * * *"')), 2, "the minute must be 0 to 59; got `61`"),
+    ("cron-expression-invalid", new(CRON % '\n"expression": "@daily"'), 3, "`@daily` is a shorthand"),
+    ("cron-seconds-not-possible", one(cron('"cron": "*/20 * * * * *"')), 2, "the first of 6 fields must be `0`"),
+    ("cron-seconds-not-possible", new(CRON % '\n"expression": "5 0 9 * * * *"'), 3, "got `5`"),
+    ("cron-expression-ambiguous", one(cron('"cron": "0 9-17/2 * * *"')), 2, "`10,12,14,16` to Motia 0.x"),
+    ("cron-expression-ambiguous", new(CRON % '\n"expression": "0 0 9 * * 1"'), 3, "`sun` to Motia 1.0"),
+    ("cron-never-fires", one(cron('"cron": "0 0 30 2 *"')), 2, "no day 30 in February"),
+    ("cron-timezone-unknown", one(cron('"cron": "0 9 * * *",\n"timezone": "Berlin"')), 3, "`Berlin`"),
     (
-        "cron-steps-not-supported-yet",
-        one(f'config = {{"name": "A",\n"type": "cron", "cron": "* * * * *"}}{HANDLER}'),
-        2,
-        "cron",
+        "cron-timezone-unknown",
+        new(CRON % '"expression": "0 9 * * *",\n"timezone": "europe/berlin"'),
+        3,
+        "`europe/berlin`",
     ),
-    ("cron-triggers-not-supported-yet", new('"triggers": [\n{"type": "cron", "expression": "0"}]'), 2, "`cron`"),
+    ("conditions-not-supported-yet", new(CRON % '"expression": "0 9 * * *",\n"condition": print'), 3, "condition"),
+    ("step-config-invalid", new(CRON % '"expression": "0 9 * * *",\n"condition": True'), 3, "must be a function"),
+    # refused by name
     ("state-triggers-not-supported-yet", new('"triggers": [\n{"type": "state"}]'), 2, "`state`"),
     ("stream-triggers-not-supported-yet", new('"triggers": [\n{"type": "stream", "streamName": "x"}]'), 2, "`stream`"),
     ("conditions-not-supported-yet", new(HTTP % '\n"condition": lambda i, c: True'), 3, "condition"),
@@ -196,12 +219,25 @@ CASES: list[tuple[str, Files, int | str, str]] = [
         "steps/a_stream.py:2",
         "custom",
     ),
+    ("stream-access-rules-not-supported-yet", stream('"onJoin": print'), "steps/a_stream.py:2", "`onJoin`"),
+    ("stream-access-rules-not-supported-yet", stream('"on_leave": print'), "steps/a_stream.py:2", "`onLeave`"),
+    ("stream-config-invalid", stream('"canAccess": True'), "steps/a_stream.py:2", "must be a function; got `True`"),
+    ("stream-config-invalid", stream('"can_access": "f"'), "steps/a_stream.py:2", "must be a function"),
+    ("stream-config-invalid", stream('"canAccess": lambda s: 1'), "steps/a_stream.py:2", "with 2 arguments"),
+    ("stream-config-invalid", stream('"canAccess": lambda a, b, c: 1'), "steps/a_stream.py:2", "it takes 3"),
     (
-        "stream-access-rules-not-supported-yet",
-        {"steps/a_stream.py": 'config = {"name": "a",\n"canAccess": lambda s, c: True}'},
-        "steps/a_stream.py:2",
-        "canAccess",
+        "stream-config-invalid",
+        stream('"canAccess": allowed', "def allowed(s, *, context): pass\n"),
+        "steps/a_stream.py:3",
+        "needs the keyword `context`",
     ),
+    (
+        "stream-config-invalid",
+        stream('"canAccess": allowed', "def allowed(s, c): yield\n"),
+        "steps/a_stream.py:3",
+        "has a `yield` in it",
+    ),
+    ("stream-config-invalid", stream('"canAccess": A', "class A: pass\n"), "steps/a_stream.py:3", "it is a type"),
     (
         "duplicate-stream-name",
         {"steps/a_stream.py": 'config = {"name": "a"}', "steps/b_stream.py": 'config = {\n"name": "a"}'},
@@ -242,6 +278,12 @@ CASES: list[tuple[str, Files, int | str, str]] = [
         11,
         "there is no subscriber defined",
     ),
+    (
+        "topic-without-subscriber",
+        one(cron('"cron": "0 9 * * *", "emits": ["a"]')),
+        2,
+        "Step (Cron) steps/a_step.py emits to a, but there is no",
+    ),
     ("topic-without-emitter", one(event()), 4, "no step emits to it"),
     ("undeclared-emit", one(event('"emits": ["asked"]', 'await context.emit({"topic": "b"})')), 10, "`b`"),
     ("computed-topic", one(api(body='pass\nawait context.emit({"topic": req["t"]})')), 12, "`Hello`"),
@@ -273,6 +315,29 @@ def test_a_method_that_is_none_is_told_with_the_likely_one(find: Find) -> None:
     found = only(find(one(api('"method": "FETCH"'))), "step-config-invalid")
     assert found.message == "`method` must be one of GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS; got `FETCH`"
     assert found.hint == "did you mean `PATCH`?"
+
+
+@pytest.mark.parametrize(
+    ("timezone", "hint"),
+    [
+        ("europe/berlin", "did you mean `Europe/Berlin`?"),
+        ("Berlin", "did you mean `Europe/Berlin`?"),
+        ("new york", "did you mean `America/New_York`?"),
+        ("Europe/Berln", "did you mean `Europe/Berlin`?"),
+        ("nowhere", "write a name such as `Europe/Berlin`; without a timezone, times are in UTC"),
+        ("localtime", "write a name such as `Europe/Berlin`; without a timezone, times are in UTC"),
+    ],
+)
+def test_a_timezone_that_is_none_is_told_with_the_likely_one(find: Find, timezone: str, hint: str) -> None:
+    found = only(find(one(cron(f'"cron": "0 9 * * *", "timezone": "{timezone}"'))), "cron-timezone-unknown")
+    assert found.hint == hint
+
+
+def test_a_step_that_only_runs_on_a_schedule_is_told_how_its_handler_is_written(find: Find) -> None:
+    config = 'config = {"name": "A", "type": "cron", "cron": "0 9 * * *"}\n'
+    assert only(find(one(config)), "handler-missing").hint == "write `async def handler(context):`"
+    found = only(find(one(f"{config}async def handler(): pass")), "handler-arity")
+    assert found.hint == "write `async def handler(context):`"
 
 
 def test_everything_that_is_wrong_is_told_at_once(find: Find) -> None:
@@ -354,7 +419,16 @@ def test_source_that_is_nested_too_deeply_to_follow_is_told_and_not_guessed_at(f
 
 # the table of findings
 
-FINDING_CALLS = {"TreadleError", "PathProblem", "error", "problem", "warning", "_too_large", "_check_range"}
+FINDING_CALLS = {
+    "TreadleError",
+    "PathProblem",
+    "CronProblem",
+    "error",
+    "problem",
+    "warning",
+    "_too_large",
+    "_check_range",
+}
 CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+\Z")
 ROOT = Path(__file__).resolve().parents[2]
 

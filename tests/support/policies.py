@@ -42,8 +42,8 @@ def topic_may_send(queue: object, topic: object, **more: Any) -> dict[str, Any]:
     }
 
 
-def trust(service: str) -> dict[str, Any]:
-    """The trust policy of a role that a service may assume."""
+def trust(service: str | list[str]) -> dict[str, Any]:
+    """The trust policy of a role that a service, or any of several, may assume."""
     return document({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
 
 

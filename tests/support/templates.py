@@ -40,7 +40,10 @@ def parameters(**values: str) -> list[Any]:
 
 def everything() -> dict[str, Json]:
     """A resource of every type, each bound to others; logical ids in an order in which they can be made."""
-    role = {"AssumeRolePolicyDocument": LAMBDA_TRUST, "Policies": [inline_policy("logs:PutLogEvents", att("Logs"))]}
+    role = {
+        "AssumeRolePolicyDocument": trust(["lambda.amazonaws.com", "scheduler.amazonaws.com"]),
+        "Policies": [inline_policy("logs:PutLogEvents", att("Logs"))],
+    }
     queue = {
         "VisibilityTimeout": "60",
         "RedrivePolicy": {"deadLetterTargetArn": att("DeadLetters"), "maxReceiveCount": 4},

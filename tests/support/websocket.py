@@ -39,12 +39,17 @@ class WebSocketClient:
     """
 
     def __init__(
-        self, url: str, path: str, headers: Mapping[str, str | None] | None = None, early: bytes = b""
+        self,
+        url: str,
+        path: str,
+        headers: Mapping[str, str | None] | None = None,
+        early: bytes = b"",
+        seconds: float = DEADLINE_SECONDS,
     ) -> None:
         self.mark = uuid.uuid4().hex
         self.address = url.removeprefix("http://")
         host, port = self.address.split(":")
-        self.socket = socket.create_connection((host, int(port)), DEADLINE_SECONDS)
+        self.socket = socket.create_connection((host, int(port)), seconds)
         self._buffer = b""
         sent = {
             "Host": self.address,
@@ -57,7 +62,11 @@ class WebSocketClient:
         }
         lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items() if value is not None)]
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode() + early)
-        self.status, self.headers = self._head()
+        try:
+            self.status, self.headers = self._head()
+        except BaseException:
+            self.socket.close()
+            raise
         if self.status != 101:
             body = self._exactly(int(self.headers.get("content-length", "0")))
             self.socket.close()

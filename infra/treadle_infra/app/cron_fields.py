@@ -92,11 +92,19 @@ class Field:
             raise CronProblem(INVALID_CODE, message, hint)
         if last < first:
             raise self._backwards(item, first, last)
-        if item.last is None and item.step is not None and self.most > self.everything[-1] and item.first != "*":
-            message = f"crons differ on where `{item.text}` ends in the {self.name}, since {self.most} is the first too"
-            values = range(first, last + 1, step)
-            raise CronProblem(AMBIGUOUS_CODE, message, f"write `{in_words(self, values)}`")
+        doubt = self._doubt(item, first, last)
+        if doubt is not None:
+            message = f"`{item.text}` in the {self.name}: {doubt}"
+            raise CronProblem(AMBIGUOUS_CODE, message, f"write `{in_words(self, range(first, last + 1, step))}`")
         return range(first, last + 1, step)
+
+    def _doubt(self, item: Item, first: int, last: int) -> str | None:
+        """Why crons differ on an item, which is no more than another way to write what is clear."""
+        if item.last is not None and first == last:
+            return "a range with one value means every value to some crons"
+        if item.first != "*" and item.last is None and item.step is not None and self.most > self.everything[-1]:
+            return f"crons differ on where it ends, since {self.most} is {self.least} too"
+        return None
 
     def _bounds(self, item: Item) -> tuple[int, int]:
         """The first and the last value of an item without its step: of `5/2`, the field's last."""

@@ -63,10 +63,14 @@ def check_function(
         least: int = facts["required"]
         most: int | None = facts["most"]
         taken = f"{least} or more" if most is None else str(least) if least == most else f"{least} to {most}"
-        message = f"`{name}` is called with {len(parameters)} arguments ({', '.join(parameters)}); it takes {taken}"
+        message = f"`{name}` is called with {_number(len(parameters))} ({', '.join(parameters)}); it takes {taken}"
         yield error(code, message, where, hint)
 
 
 def _takes(facts: Mapping[str, Any], number: int) -> bool:
     most: int | None = facts["most"]
     return facts["required"] <= number and (most is None or most >= number)
+
+
+def _number(arguments: int) -> str:
+    return "1 argument" if arguments == 1 else f"{arguments} arguments"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
@@ -29,13 +30,14 @@ _FORBIDDEN = "Forbidden"
 _FAILED = "Internal server error"
 _TIMED_OUT = "Endpoint request timed out"
 _SUBPROTOCOL = "sec-websocket-protocol"
+_log = logging.getLogger("treadle.websocket")
 
 
 class WebSocketApis:
     """All WebSocket APIs. `invalidate` after a change: what comes next reads routes and integrations anew.
 
     Messages of one connection start in the order in which they came and then run side by side, as API Gateway
-    promises no order; at most 64 of them, then the client is not read from.
+    promises no order; MOST_AT_ONCE of them, then the client is not read from.
     """
 
     def __init__(
@@ -169,7 +171,6 @@ class WebSocketApis:
             self._on_happening(connection.welcome)
 
     def received(self, connection: Connection, text: str) -> None:
-        connection.begin()
         self._spawn(self._message(connection, text))
 
     def ended(self, connection: Connection, code: int, reason: str, *, announce: bool) -> None:
@@ -278,7 +279,12 @@ class WebSocketApis:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            _log.error("a WebSocket message came to nothing", exc_info=problem)
 
 
 def _tell(connection: Connection, message: str, request_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Protocol
 
 from treadle_local.gateway.happenings import Connected
@@ -9,7 +10,8 @@ from treadle_local.gateway.websocket_event import Client
 from treadle_local.http.messages import Response
 from treadle_local.http.websocket import WebSocket
 
-_MOST_AT_ONCE = 64
+MOST_AT_ONCE = 64
+"""Messages of one connection that are dealt with side by side; API Gateway does not tell its bound."""
 _JSON = (("content-type", "application/json"),)
 
 
@@ -53,7 +55,7 @@ class Connection:
     See `Owner` for what the socket calls.
     """
 
-    __slots__ = ("_announce", "_apis", "_at_work", "client", "last_active_at", "place", "socket", "welcome")
+    __slots__ = ("_announce", "_apis", "_at_work", "_waiting", "client", "last_active_at", "place", "socket", "welcome")
 
     def __init__(self, client: Client, apis: Apis) -> None:
         self.client = client
@@ -63,6 +65,7 @@ class Connection:
         self.welcome: Connected | None = None
         self._apis = apis
         self._at_work = 0
+        self._waiting: deque[str] = deque()
         self._announce = True
 
     @property
@@ -84,16 +87,13 @@ class Connection:
         """Ends it as API Gateway does at a limit, or when its API is gone."""
         self.close(1001, "Going away")
 
-    # messages at work
-
-    def begin(self) -> None:
-        self._at_work += 1
-        if self._at_work == _MOST_AT_ONCE and self.socket is not None:
-            self.socket.hold(True)
-
     def done(self) -> None:
-        self._at_work -= 1
-        if self._at_work == _MOST_AT_ONCE - 1 and self.socket is not None:
+        """A message has been dealt with: the next one's turn."""
+        if not self._waiting:
+            self._at_work -= 1
+            return
+        self._apis.received(self, self._waiting.popleft())
+        if not self._waiting and self.socket is not None:
             self.socket.hold(False)
 
     # the socket's side
@@ -105,7 +105,13 @@ class Connection:
         self.last_active_at = self._apis.now()
 
     def received(self, text: str) -> None:
-        self._apis.received(self, text)
+        if self._at_work < MOST_AT_ONCE:
+            self._at_work += 1
+            self._apis.received(self, text)
+        else:  # what had come already; nothing more is read meanwhile
+            self._waiting.append(text)
+            if self.socket is not None:
+                self.socket.hold(True)
 
     def shutting_down(self) -> None:
         self._announce = False

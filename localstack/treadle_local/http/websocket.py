@@ -28,7 +28,8 @@ _LINGER_SECONDS = 5.0
 
 _ABNORMAL = "Connection closed abnormally"
 _WITHOUT_STATUS = "Client-side close frame status not set"
-_quiet_log = logging.getLogger("treadle.websocket")
+_quiet_log = logging.getLogger("treadle.websocket.frames")
+_quiet_log.setLevel(logging.WARNING)  # the library tells of every connection that ends
 
 
 class UnreadError(Exception):
@@ -99,7 +100,7 @@ class WebSocket(Tenant):
 
         Does nothing once the socket has ended.
         """
-        if not self._open:
+        if not self._can_send():
             return
         if self._transport.get_write_buffer_size() > MAXIMUM_UNREAD_BYTES:
             raise UnreadError
@@ -119,10 +120,14 @@ class WebSocket(Tenant):
 
     def close(self, code: int, reason: str) -> None:
         """Closes; the client has five seconds to answer."""
-        if self._open:
+        if self._can_send():
             self._frames.send_close(code, reason)
             self._flush()
             self._end(code, reason)
+
+    def _can_send(self) -> bool:
+        """False, too, while messages are handed over that came ahead of the client's closing."""
+        return self._open and self._frames.state is OPEN
 
     # the listener's side
 
