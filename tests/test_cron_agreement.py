@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
@@ -123,6 +124,7 @@ class Generator:
 # the source
 
 
+@lru_cache(maxsize=2)
 def expanded(source: Source) -> list[list[int]]:
     """croniter's values of each field, from minute to day of the week."""
     found, _ = croniter.expand(" ".join(source.fields).replace("?", "*"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 
@@ -12,19 +12,16 @@ from support.aws import ACCOUNT, refusal
 from support.dev import Dev
 from support.policies import allow, document
 
-if TYPE_CHECKING:
-    from types_boto3_logs import CloudWatchLogsClient
-
 DAY_SECONDS = 86_400
 
 
 @pytest.fixture
-def logs(emulator: Dev) -> CloudWatchLogsClient:
-    return cast("CloudWatchLogsClient", emulator.client("logs"))
+def logs(emulator: Dev) -> Any:
+    return emulator.client("logs")
 
 
 @pytest.fixture
-def group(logs: CloudWatchLogsClient) -> str:
+def group(logs: Any) -> str:
     """A group with the streams `a` and `b`."""
     name = f"/test/{secrets.token_hex(6)}"
     logs.create_log_group(logGroupName=name)
@@ -34,29 +31,30 @@ def group(logs: CloudWatchLogsClient) -> str:
 
 
 @pytest.fixture
-def now(logs: CloudWatchLogsClient) -> int:
+def now(logs: Any) -> int:
     """The emulator's time in milliseconds."""
     name = f"/clock/{secrets.token_hex(6)}"
     logs.create_log_group(logGroupName=name)
     logs.create_log_stream(logGroupName=name, logStreamName="s")
-    created = logs.describe_log_streams(logGroupName=name)["logStreams"][0]["creationTime"]
+    created: int = logs.describe_log_streams(logGroupName=name)["logStreams"][0]["creationTime"]
     logs.delete_log_group(logGroupName=name)
     return created
 
 
-def put(logs: CloudWatchLogsClient, group: str, stream: str, *events: tuple[int, str]) -> dict[str, Any]:
+def put(logs: Any, group: str, stream: str, *events: tuple[int, str]) -> dict[str, Any]:
     """PutLogEvents' answer."""
     given: Any = [{"timestamp": time, "message": text} for time, text in events]
-    return cast("dict[str, Any]", logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=given))
+    answer: dict[str, Any] = logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=given)
+    return answer
 
 
-def found(logs: CloudWatchLogsClient, group: str, **params: Any) -> list[str]:
+def found(logs: Any, group: str, **params: Any) -> list[str]:
     """The messages of all pages of FilterLogEvents."""
     pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, **params)
     return [event["message"] for page in pages for event in page["events"]]
 
 
-def test_events_of_all_streams_come_in_one_order_by_time(logs: CloudWatchLogsClient, group: str, now: int) -> None:
+def test_events_of_all_streams_come_in_one_order_by_time(logs: Any, group: str, now: int) -> None:
     put(logs, group, "a", (now - 3000, "first"), (now - 1000, "third"))
     put(logs, group, "b", (now - 2000, "second"), (now - 1000, "fourth, of the same time and later"))
     put(logs, group, "a", (now - 5000, "came last, is of before"))
@@ -76,9 +74,7 @@ def test_events_of_all_streams_come_in_one_order_by_time(logs: CloudWatchLogsCli
     assert events[0]["ingestionTime"] >= now
 
 
-def test_a_search_ends_with_its_end_time_and_a_reading_ahead_of_it(
-    logs: CloudWatchLogsClient, group: str, now: int
-) -> None:
+def test_a_search_ends_with_its_end_time_and_a_reading_ahead_of_it(logs: Any, group: str, now: int) -> None:
     put(logs, group, "a", *((now + second, str(second)) for second in range(5)))
 
     assert found(logs, group, startTime=now + 1, endTime=now + 3) == ["1", "2", "3"]
@@ -86,7 +82,7 @@ def test_a_search_ends_with_its_end_time_and_a_reading_ahead_of_it(
     assert [event["message"] for event in read["events"]] == ["1", "2"]
 
 
-def test_a_search_can_be_held_to_streams_by_name_or_prefix(logs: CloudWatchLogsClient, group: str, now: int) -> None:
+def test_a_search_can_be_held_to_streams_by_name_or_prefix(logs: Any, group: str, now: int) -> None:
     put(logs, group, "a", (now, "in a"))
     put(logs, group, "b", (now, "in b"))
 
@@ -101,9 +97,7 @@ def test_a_search_can_be_held_to_streams_by_name_or_prefix(logs: CloudWatchLogsC
     )
 
 
-def test_pages_of_a_search_have_everything_once_while_events_come_in(
-    logs: CloudWatchLogsClient, group: str, now: int
-) -> None:
+def test_pages_of_a_search_have_everything_once_while_events_come_in(logs: Any, group: str, now: int) -> None:
     put(logs, group, "a", *((now, f"{number:03d}") for number in range(100)))
 
     seen: list[str] = []
@@ -118,9 +112,7 @@ def test_pages_of_a_search_have_everything_once_while_events_come_in(
     assert seen == [f"{number:03d}" for number in range(100)]
 
 
-def test_a_stream_is_read_from_its_end_backwards_or_from_its_beginning_on(
-    logs: CloudWatchLogsClient, group: str, now: int
-) -> None:
+def test_a_stream_is_read_from_its_end_backwards_or_from_its_beginning_on(logs: Any, group: str, now: int) -> None:
     put(logs, group, "a", *((now + number, str(number)) for number in range(10)))
 
     def read(**params: Any) -> tuple[list[str], str, str]:
@@ -147,7 +139,7 @@ def test_a_stream_is_read_from_its_end_backwards_or_from_its_beginning_on(
     )
 
 
-def test_streams_are_listed_by_name_or_by_their_last_event(logs: CloudWatchLogsClient, group: str, now: int) -> None:
+def test_streams_are_listed_by_name_or_by_their_last_event(logs: Any, group: str, now: int) -> None:
     put(logs, group, "a", (now + 2000, "later"))
     put(logs, group, "b", (now + 1000, "earlier"), (now + 1500, "and on"))
 
@@ -166,9 +158,7 @@ def test_streams_are_listed_by_name_or_by_their_last_event(logs: CloudWatchLogsC
     assert refusal(logs.describe_log_streams, **ordered)[0] == "InvalidParameterException"
 
 
-def test_what_is_older_than_the_retention_is_gone(
-    emulator: Dev, logs: CloudWatchLogsClient, group: str, now: int
-) -> None:
+def test_what_is_older_than_the_retention_is_gone(emulator: Dev, logs: Any, group: str, now: int) -> None:
     logs.put_retention_policy(logGroupName=group, retentionInDays=1)
     put(logs, group, "a", (now - 3_600_000, "of an hour ago"), (now, "of now"))
 
@@ -181,7 +171,7 @@ def test_what_is_older_than_the_retention_is_gone(
     assert found(logs, group) == []
 
 
-def test_a_batch_is_refused_or_taken_in_part_as_on_aws(logs: CloudWatchLogsClient, group: str, now: int) -> None:
+def test_a_batch_is_refused_or_taken_in_part_as_on_aws(logs: Any, group: str, now: int) -> None:
     too_old, too_new = now - 15 * DAY_SECONDS * 1000, now + 3 * 3_600_000
     spanning = ((now - 2 * DAY_SECONDS * 1000, "a"), (now, "b"))
 
@@ -201,7 +191,7 @@ def test_a_batch_is_refused_or_taken_in_part_as_on_aws(logs: CloudWatchLogsClien
     assert found(logs, group) == ["kept", "kept too"]
 
 
-def test_groups_and_streams_come_and_go(logs: CloudWatchLogsClient, group: str, now: int) -> None:
+def test_groups_and_streams_come_and_go(logs: Any, group: str, now: int) -> None:
     put(logs, group, "a", (now, "in a"))
     put(logs, group, "b", (now, "in b"))
     again: dict[str, Any] = {"logGroupName": group, "logStreamName": "a"}
@@ -220,7 +210,7 @@ def test_groups_and_streams_come_and_go(logs: CloudWatchLogsClient, group: str, 
     assert found(logs, group) == [], "a group of the same name is a new one"
 
 
-def test_what_is_not_there_is_refused_by_name(logs: CloudWatchLogsClient, group: str) -> None:
+def test_what_is_not_there_is_refused_by_name(logs: Any, group: str) -> None:
     query: dict[str, Any] = {"logGroupName": group, "startTime": 0, "endTime": 1, "queryString": "fields @message"}
     assert refusal(logs.start_query, **query) == (
         "UnknownOperationException",
@@ -231,9 +221,7 @@ def test_what_is_not_there_is_refused_by_name(logs: CloudWatchLogsClient, group:
     assert "columns" in message
 
 
-def test_a_role_may_read_only_the_groups_that_its_policy_names(
-    emulator: Dev, logs: CloudWatchLogsClient, group: str
-) -> None:
+def test_a_role_may_read_only_the_groups_that_its_policy_names(emulator: Dev, logs: Any, group: str) -> None:
     other = f"{group}-other"
     logs.create_log_group(logGroupName=other)
     iam, sts = emulator.client("iam"), emulator.client("sts")

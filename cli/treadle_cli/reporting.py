@@ -146,7 +146,9 @@ class TextReporter:
         where = f"{told.group}/{told.id}" if told.id is not None else told.group
         receivers = f"{told.delivered} connection{'s' * (told.delivered != 1)}"
         trace = f"  {told.trace_id}" if told.trace_id else ""
-        return self._line("", self._paint(f"stream {told.stream}  {told.event} {where} → {receivers}{trace}", dim=True))
+        return self._line(
+            "", self._paint(f"stream {told.stream}  {told.change} {where} → {receivers}{trace}", dim=True)
+        )
 
     def _trouble(self, step: str, kind: str, colour: str, text: str) -> str:
         return self._line(step, f"{self._paint(kind, colour, bold=True)} {text}")

@@ -18,6 +18,7 @@ from treadle_local.observe.tree import Missing, Node, Run, TraceTree
 
 NARROWEST, WIDEST = 60, 120
 _NAME_LIMIT = 38
+_INDENT_LIMIT = 24
 _LENGTH_WIDTH = 11
 _FOLD_ABOVE = 6
 _FOLDED_SHOWN = 3
@@ -67,8 +68,9 @@ class _View:
         yield f"Trace {self._paint(tree.trace_id, bold=True)}  {self._result(tree.result)}  {length(tree.duration_ms)}"
         now = datetime.now().astimezone()
         runs = f"{tree.runs} run{'s' * (tree.runs != 1)} of {len(tree.steps)} step{'s' * (len(tree.steps) != 1)}"
-        identity = f"  {tree.w3c_id}" if tree.w3c_id else ""
-        yield self._paint(f"{clock_time(tree.start_ms, now)}  {runs}{identity}", dim=True)
+        about = f"{clock_time(tree.start_ms, now)}  {runs}"
+        fits = len(about) + 2 + len(tree.w3c_id) <= self._width
+        yield self._paint(f"{about}  {tree.w3c_id}".rstrip() if fits else about, dim=True)
         yield ""
         yield self._axis()
         for prefix, below, node in self._rows:
@@ -177,8 +179,13 @@ def _rows(nodes: Sequence[Node], indent: str, *, top: bool = True) -> Iterator[t
         if not top:
             inside = indent + ("   " if is_last else "│  ")
         below = inside + ("│ " if children else "  ")
-        yield prefix, below, node
+        yield _shortened(prefix), _shortened(below), node
         yield from _rows(children, inside, top=False)
+
+
+def _shortened(indent: str) -> str:
+    """What stands ahead of a deep node, its beginning left out."""
+    return indent if len(indent) <= _INDENT_LIMIT else f"…{indent[1 - _INDENT_LIMIT :]}"
 
 
 def _folded(nodes: Sequence[Node]) -> list[Node | _Folded]:

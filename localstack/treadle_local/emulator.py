@@ -21,7 +21,7 @@ from treadle_local.cloudformation.events import StackEvent
 from treadle_local.cloudformation.service import CloudFormation
 from treadle_local.dynamodb.service import DynamoDbItems
 from treadle_local.dynamodb.streams_service import DynamoDbStreams
-from treadle_local.functions.logs import LogBuffer, LogLine
+from treadle_local.functions.logs import LogLine
 from treadle_local.functions.model import FunctionVersion, InvokeOutcome, InvokeRequest
 from treadle_local.functions.pollers import Batch, Pollers
 from treadle_local.functions.runtime import Runtime, SessionCredentials
@@ -33,6 +33,7 @@ from treadle_local.gateway.http_api import INVOCATION_PATH, Exchange, HttpApis
 from treadle_local.gateway.websocket_apis import WebSocketApis
 from treadle_local.http.messages import Answer, Request, Response
 from treadle_local.http.server import Listener, listen
+from treadle_local.logs.service import Logs
 from treadle_local.schedules.happenings import ScheduleHappening, log_trouble
 from treadle_local.schedules.service import Schedules
 from treadle_local.sns.service import Sns
@@ -78,9 +79,9 @@ class Emulator:
         self.local_environment = local_environment
         self._listener: Listener | None = None
         self._unlogged: set[str] = set()
-        self.log_buffer = LogBuffer(moto)
         self.items = DynamoDbItems(region, clock, lambda _table: None)
-        self.services = Services(region, moto, self.items, self.log_buffer.flush)
+        self.services = Services(region, moto, self.items)
+        self.logs = Logs(region, clock, moto)
         self.identity = Identity(moto.role, clock.now, watcher.denied)
         self.sqs = Sqs(region, clock)
         self.sns = Sns(region, clock, self.sqs, queue_accepts, watcher.undelivered)
@@ -107,6 +108,7 @@ class Emulator:
                 "sqs": self.sqs,
                 "sns": self.sns,
                 "lambda": self.functions,
+                "logs": self.logs,
                 "cloudformation": self.cloudformation,
                 "sts": Sts(region, clock.now, self.identity, moto.role),
             }
@@ -161,6 +163,8 @@ class Emulator:
         return None
 
     def _clock_request(self, request: Request) -> Response:
+        if request.method == "GET":
+            return _json(200, {"now": self.clock.now(), "clock": self.clock.kind})
         if request.method != "POST" or not request.header("content-type").startswith("application/json"):
             return _json(405, {"error": 'POST application/json {"advance_seconds": n}'})
         if not isinstance(self.clock, ManualClock):
@@ -191,7 +195,7 @@ class Emulator:
         target = Target("logs:PutLogEvents", self.region.arn("logs", f"log-group:{group}:log-stream:{stream}"))
         caller = Caller(role=version.role_arn.rsplit("/", 1)[-1], session=version.name)
         if self.identity.allows(caller.role or "", target):
-            self.log_buffer.append(group, stream, line.time_ms, line.text)
+            self.logs.append(group, stream, line.text)
         elif stream not in self._unlogged:  # said once for each environment: its lines are on the terminal all the same
             self._unlogged.add(stream)
             refusal = access_denied(caller.arn, target.action, target.resource)

@@ -168,6 +168,9 @@ MORE_WRITES: dict[str, tuple[list[Write], list[Write]]] = {
     "changed, deleted": ([CREATED], [CHANGED, GONE]),
     "deleted, created": ([CREATED], [GONE, CHANGED]),
     "deleted, created, deleted": ([CREATED], [GONE, CHANGED, GONE]),
+    "deleted, created, changed": ([CREATED], [GONE, CREATED, CHANGED]),
+    "created, changed twice": ([], [CREATED, CHANGED, sets("a", "again")]),
+    "created, deleted, created, changed": ([], [CREATED, GONE, CREATED, CHANGED]),
     "two items": ([CREATED], [sets("b", "new"), GONE, deletes("b"), sets("b", "newer")]),
 }
 

@@ -43,7 +43,7 @@ def test_a_warning_fails_the_check_only_where_it_is_strict(project: Path) -> Non
     assert (relaxed.code, strict.code) == (0, 1)
     assert relaxed.err == strict.err
     assert "warning[topic-without-subscriber]" in relaxed.err
-    assert relaxed.err.endswith("0 errors, 1 warning\n")
+    assert relaxed.err.endswith("0 errors, 2 warnings\n")
 
 
 def test_a_project_without_findings_is_told_in_one_line(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def test_dev_for_people_says_what_runs_and_what_to_do_next(project: Path) -> Non
     assert re.search(r"^  HTTP    http://127\.0\.0\.1:\d+$", done.out, re.MULTILINE)
     assert re.search(r"^ +POST /messages +→ SendMessage$", done.out, re.MULTILINE)
     assert re.search(r"^ +message\.sent +→ ProcessMessage$", done.out, re.MULTILINE)
+    assert re.search(r"^  Streams ws://127\.0\.0\.1:\d+\n +messages, processed, summary$", done.out, re.MULTILINE)
+    assert re.search(r"^ +0 9 \* \* \* +→ DailySummary  next \w{3} \S+ 09:00 UTC$", done.out, re.MULTILINE)
     assert re.search(r"^  Try     curl -X POST http://\S+/messages .*userId", done.out, re.MULTILINE)
     assert re.search(r"^  AWS     export AWS_ENDPOINT_URL=http://\S+ AWS_ACCESS_KEY_ID=", done.out, re.MULTILINE)
     assert "\n\n\n" not in done.out

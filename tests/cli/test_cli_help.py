@@ -8,7 +8,7 @@ import pytest
 
 from support.command import treadle
 
-COMMANDS = ("dev", "check", "synth", "invoke", "emit", "new")
+COMMANDS = ("dev", "check", "synth", "invoke", "emit", "logs", "trace", "new", "cron")
 
 
 def test_version_is_one_line() -> None:
@@ -28,9 +28,9 @@ def test_help_lists_every_command_with_a_whole_sentence_and_the_exit_codes() -> 
     assert "Exit codes: 0 done, 1 findings" in done.out
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS[:-1], "cron list", "cron run"])
 def test_every_command_explains_itself_and_takes_the_project(command: str) -> None:
-    done = treadle(command, "-h" if command == "dev" else "--help")
+    done = treadle(*command.split(), "-h" if command == "dev" else "--help")
 
     assert (done.code, done.err) == (0, "")
     assert "-C, --project DIR" in done.out

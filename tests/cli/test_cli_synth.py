@@ -17,13 +17,13 @@ def test_synth_prints_the_folder_and_talks_beside_it(project: Path) -> None:
 
     folder = project / ".treadle" / "assembly" / "dev"
     assert (done.code, done.out) == (0, f"{folder}\n")
-    assert re.search(r"^2 steps, \d+ resources$", done.err, re.MULTILINE)
+    assert re.search(r"^3 steps, \d+ resources$", done.err, re.MULTILINE)
     manifest = json.loads((folder / "manifest.json").read_text())
     template = json.loads((folder / "template.json").read_text())
     assert (manifest["app"], manifest["stage"]) == ("messaging", "dev")
-    assert [step["step"] for step in manifest["steps"]] == ["SendMessage", "ProcessMessage"]
+    assert [step["step"] for step in manifest["steps"]] == ["SendMessage", "DailySummary", "ProcessMessage"]
     assert all((folder / artifact["file"]).is_file() for artifact in manifest["artifacts"])
-    assert len(list((folder / "artifacts").iterdir())) == 2
+    assert len(list((folder / "artifacts").iterdir())) == len(manifest["artifacts"])
     assert "AWS::Lambda::Function" in {resource["Type"] for resource in template["Resources"].values()}
 
 
@@ -89,6 +89,8 @@ def test_on_other_stages_than_dev_the_tables_outlive_the_stack(project: Path) ->
         "messaging--prod--state": "RetainExceptOnCreate",
         "messaging--prod--messages--stream": "RetainExceptOnCreate",
         "messaging--prod--processed--stream": "RetainExceptOnCreate",
+        "messaging--prod--summary--stream": "RetainExceptOnCreate",
+        "messaging--prod--connections": "Delete",
     }
     assert set(tables("dev").values()) == {"Delete"}
 

@@ -15,7 +15,7 @@ from treadle.aws.connections import MESSAGE_BYTES_LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from typing import Literal
 
     from treadle.live.rows import Row
@@ -76,17 +76,14 @@ def error_frame(place: Place, timestamp: int, code: str, message: str) -> Frame:
     return event_frame(place, timestamp, "error", {"code": code, "message": message})
 
 
-def item_sync(place: Place, row: Row) -> Frame:
-    """The item as it stands, at the item's own time: a client that has it already leaves it at that."""
-    data = _framed(place, row.timestamp, f'{{"type":"sync","data":{row.text()}}}')
-    return Frame(data) if len(data) <= MESSAGE_BYTES_LIMIT else _too_large(place, row.timestamp, len(data))
+def item_sync(place: Place, timestamp: int, row: Row | None) -> Frame:
+    """The item as it stands, None where it is gone: unlike a change, clients do not hand this on to its group."""
+    data = _framed(place, timestamp, f'{{"type":"sync","data":{"null" if row is None else row.text()}}}')
+    return Frame(data) if len(data) <= MESSAGE_BYTES_LIMIT else _too_large(place, timestamp, len(data))
 
 
-def group_sync(place: Place, now_ms: int, rows: Iterable[Row]) -> Iterator[Frame]:
-    """The group as it stands: one frame, and where that is full, one more for each item that is left.
-
-    An item too large for a message is told as an error event.
-    """
+def group_sync(place: Place, now_ms: int, rows: Iterable[Row]) -> tuple[Frame, list[Row]]:
+    """The group as it stands, and those of its items for which the frame has no room."""
     given = list(rows)
     timestamp = max([now_ms, *(row.timestamp for row in given)])
     head, tail = _around(place, timestamp, '{"type":"sync","data":[', "]}")
@@ -100,9 +97,7 @@ def group_sync(place: Place, now_ms: int, rows: Iterable[Row]) -> Iterator[Frame
             parts.append(part)
         else:
             rest.append(row)
-    yield Frame(head + b",".join(parts) + tail)
-    for row in rest:
-        yield change_frame(place.item(row.id), row.timestamp, "create", row)
+    return Frame(head + b",".join(parts) + tail), rest
 
 
 def _too_large(place: Place, timestamp: int, size: int) -> Frame:

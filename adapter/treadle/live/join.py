@@ -1,11 +1,11 @@
 """Lets a connection follow a group or an item, so that it misses nothing, and ends with what is there.
 
 1. It is registered, and not told of changes yet. 2. What is there is read. 3. It is sent. 4. From now on the connection
-is told of changes. 5. What is there is read again: what has changed since (2) may have been announced before (4), and
-is sent. What changes after (5) is announced to it, since announcing begins after the change, with reading who follows.
+is told of changes. 5. What is there is read again, and what differs is sent: a change since (2) may have been announced
+before (4). A change after (5) is announced to it, since announcing begins, after the change, with reading who follows.
 
-An announcement can come between (5)'s reading and sending. A time that is not newer tells clients so, but for an item
-that comes or goes: those are looked at once more.
+What (5) sends and what is announced meanwhile come in any order. Motia's clients sort that out by the frames' times,
+each kind of frame in its own way, which is what the times and kinds here are chosen for.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from treadle.stream_table import StreamTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from treadle.live.connections import Connection
-    from treadle.live.frames import Frame, Place
+    from treadle.live.frames import Frame, Kind, Place
     from treadle.live.messages import Subscription
     from treadle.live.session import Session
 
@@ -47,17 +47,27 @@ def join(session: Session, connection: Connection, subscription: Subscription) -
     if not table.subscribe(connection, subscription.id, room, attempt):
         table.dismiss(connection.id)
     source = _Source(session, place)
-    rows = source.read()
-    for frame in _sync(place, rows):
-        session.post(frame)
-    if table.activate(connection.id, subscription.id, room, attempt, _recent(rows.values())):
-        _catch_up(session, source, rows)
-
-
-def _sync(place: Place, rows: Rows) -> Iterable[Frame]:
+    told = source.read()
+    created = _sync(session, place, told)
+    if not table.activate(connection.id, subscription.id, room, attempt, _recent(told.values())):
+        return
     if place.item_id is None:
-        return group_sync(place, now_ms(), rows.values())
-    return [item_sync(place, row) for row in rows.values()]
+        _catch_up_with_group(session, source, told, created)
+    else:
+        _catch_up_with_item(session, source, told.get(place.item_id))
+
+
+def _sync(session: Session, place: Place, rows: Rows) -> set[str]:
+    """Sends what is there; returns the ids of the items that are told one by one, for want of room."""
+    if place.item_id is not None:
+        for row in rows.values():
+            session.post(item_sync(place, row.timestamp, row))
+        return set()
+    frame, rest = group_sync(place, now_ms(), rows.values())
+    session.post(frame)
+    for row in rest:
+        session.post(change_frame(place.item(row.id), row.timestamp, "create", row))
+    return {row.id for row in rest}
 
 
 def _recent(rows: Iterable[Row]) -> dict[str, int]:
@@ -67,8 +77,25 @@ def _recent(rows: Iterable[Row]) -> dict[str, int]:
     return {row.id: row.timestamp for row in newest[:RECENT_LIMIT]}
 
 
-def _catch_up(session: Session, source: _Source, told: Rows) -> None:
-    """Sends what differs from what the client has been `told`, until nothing that came or went is left to look at."""
+def _catch_up_with_item(session: Session, source: _Source, old: Row | None) -> None:
+    """Sends the item where it is not what it was.
+
+    As a sync, which leaves the group alone that the client may follow too: an update of an item that the group's
+    listener has not been told of yet would have it drop the announcement that is still to come.
+    """
+    new = source.read().get(source.place.item_id or "")
+    if new is None and old is not None:
+        session.post(item_sync(source.place, old.timestamp + 1, None))
+    elif new is not None and (old is None or new.timestamp > old.timestamp):
+        session.post(item_sync(source.place, new.timestamp, new))
+
+
+def _catch_up_with_group(session: Session, source: _Source, told: Rows, created: set[str]) -> None:
+    """Sends the items that are not what the client has been `told`; `created` are those that it was told by a create.
+
+    A create or a delete that comes after an announcement undoes that: clients take either at any time. So those items
+    are looked at again, until they are what was sent last.
+    """
     watched: set[str] | None = None
     while watched is None or watched:
         rows = source.read()
@@ -77,17 +104,37 @@ def _catch_up(session: Session, source: _Source, told: Rows) -> None:
             if watched is not None and item_id not in watched:
                 continue
             new, old = rows.get(item_id), told.get(item_id)
-            place = source.place.item(item_id)
-            if new is None and old is not None:
-                session.post(change_frame(place, old.timestamp + 1, "delete", old))
-                del told[item_id]
-                came_or_went.add(item_id)
-            elif new is not None and (old is None or new.timestamp > old.timestamp):
-                session.post(change_frame(place, new.timestamp, "create" if old is None else "update", new))
-                told[item_id] = new
-                if old is None:
+            for frame, kind in _differences(source.place.item(item_id), old, new, item_id in created):
+                session.post(frame)
+                if kind != "update":
                     came_or_went.add(item_id)
+                if kind == "create":
+                    created.add(item_id)
+            if new is None:
+                del told[item_id]
+            else:
+                told[item_id] = new
         watched = came_or_went
+
+
+def _differences(place: Place, old: Row | None, new: Row | None, created: bool) -> Iterator[tuple[Frame, Kind]]:
+    """The frames that lead from the old item to the new one.
+
+    An update is told as the first thing after the old item, not at its own time: it must not have clients drop the
+    announcements that lead to it, in case that the first of those is a delete. An announced update that came before a
+    create has been dropped, and would be dropped again: after a create, the item is made anew.
+    """
+    if new is None:
+        if old is not None:
+            yield change_frame(place, old.timestamp + 1, "delete", old), "delete"
+    elif old is None:
+        yield change_frame(place, new.timestamp, "create", new), "create"
+    elif new.timestamp > old.timestamp:
+        if not created:
+            yield change_frame(place, old.timestamp + 1, "update", new), "update"
+        else:
+            yield change_frame(place, old.timestamp, "delete", old), "delete"
+            yield change_frame(place, new.timestamp, "create", new), "create"
 
 
 class _Source:

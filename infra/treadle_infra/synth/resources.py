@@ -288,7 +288,6 @@ class ResourceBuilder:
             "FunctionName": ref(mapping.alias),
             "StartingPosition": "TRIM_HORIZON",
             "BatchSize": mapping.batch_size,
-            "ParallelizationFactor": mapping.lanes,
             "BisectBatchOnFunctionError": True,
             "MaximumRetryAttempts": mapping.retries,
             "MaximumRecordAgeInSeconds": mapping.maximum_age_seconds,

@@ -52,8 +52,6 @@ ROUTE_SELECTION = "$request.body.type"
 ROUTE_KEYS = ("$connect", "$disconnect", "$default", "join", "leave")
 
 BROADCAST_BATCH_SIZE = 100
-BROADCAST_LANES = 2
-"""Batches of a shard under way at once: a group that fails holds up the groups of its lane only, and not for long."""
 BROADCAST_RETRIES = 5
 BROADCAST_MAXIMUM_AGE_SECONDS = 300
 """A change that could not be told for so long is none that a client waits for: it has synchronized anew since."""
@@ -83,7 +81,6 @@ def live_resources(app: App, names: Names, *, keeps_data: bool) -> Iterator[Reso
             table=StreamTableRef(stream.name),
             alias=AliasRef(BROADCAST),
             batch_size=BROADCAST_BATCH_SIZE,
-            lanes=BROADCAST_LANES,
             retries=BROADCAST_RETRIES,
             maximum_age_seconds=BROADCAST_MAXIMUM_AGE_SECONDS,
             dead_letter_queue=dead_letter_queue,

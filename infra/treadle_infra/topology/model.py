@@ -268,14 +268,15 @@ class ConnectionsTable:
 class StreamMapping:
     """What reads a stream's changes and invokes the alias; what fails for good ends in the dead-letter queue.
 
-    `retries` counts the attempts after the first; `lanes` is how many batches of a shard may be under way at once.
+    `retries` counts the attempts after the first. One batch of a shard is under way at a time: with more of them
+    Lambda would keep the order of one item only, and the changes of a group come in order.
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
     """
 
     ref: StreamMappingRef
     table: StreamTableRef
     alias: AliasRef
     batch_size: int
-    lanes: int
     retries: int
     maximum_age_seconds: int
     dead_letter_queue: DeadLetterQueueRef

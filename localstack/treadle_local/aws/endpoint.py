@@ -127,7 +127,6 @@ class Endpoint:
 
     async def _forwarded(self, request: Request, operation: Operation) -> Response:
         service, name = operation.service, operation.name
-        await self._services.before(service, name)
         response = await self._services.moto.forward(request)
         if response.status < 300:
             parsed: Result = json.loads(response.body) if service == "dynamodb" else {}

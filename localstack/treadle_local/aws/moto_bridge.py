@@ -158,20 +158,6 @@ class Moto:
             if table in tables:
                 tables[table].latest_stream_label = None
 
-    # CloudWatch Logs, written in bulk
-
-    async def put_log_events(self, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
-        """Appends (milliseconds, message) pairs; makes a missing stream, and does nothing where the group is gone."""
-        await self._run(lambda: self._put_log_events(group, stream, events))
-
-    def _put_log_events(self, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
-        logs = self._backends.get_backend("logs")[self._region.account][self._region.name]
-        if group not in logs.groups:
-            return
-        if stream not in logs.groups[group].streams:
-            logs.create_log_stream(group, stream)
-        logs.put_log_events(group, stream, [{"timestamp": time, "message": text} for time, text in events])
-
 
 class _Stream(io.BytesIO):
     """A response body that botocore's parser leaves unread."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from treadle_local.aws import apis, stages
@@ -38,15 +38,12 @@ _READS = ("Get", "List", "Describe", "Filter", "Head")
 class Services:
     """Dispatch by AWS's own names; `call` is how the emulator's parts talk to one another."""
 
-    def __init__(
-        self, region: Region, moto: Moto, items: DynamoDbItems, before_log_read: Callable[[], Awaitable[None]]
-    ) -> None:
+    def __init__(self, region: Region, moto: Moto, items: DynamoDbItems) -> None:
         self.moto = moto
         self.items = items
         self._stages = stages.Stages(region, moto)
         self._apis = apis.Apis(region, moto, lambda: self._tell_changed("apigatewayv2"))
         self.own: dict[str, Service] = {}
-        self._before_log_read = before_log_read
         self._changed: dict[str, list[Callable[[], None]]] = {}
 
     def on_change(self, service: str, callback: Callable[[], None]) -> None:
@@ -69,15 +66,9 @@ class Services:
         if own is not None:
             result = own.handle(operation, params, caller)
             return await result if inspect.isawaitable(result) else result
-        await self.before(service, operation)
         result = await self.moto.call(service, operation, params)
         self.after(service, operation, params, result)
         return result
-
-    async def before(self, service: str, operation: str) -> None:
-        """What must have happened ahead of an operation of moto's."""
-        if service == "logs" and operation.startswith(_READS):
-            await self._before_log_read()
 
     def after(self, service: str, operation: str, params: Params, result: Mapping[str, Any]) -> None:
         """What follows from an operation of moto's that succeeded."""

@@ -157,7 +157,7 @@ class Announced:
     stream: str
     group: str
     id: str | None
-    event: str
+    change: str
     """create, update, delete, or event for an ephemeral one"""
     delivered: int
     trace_id: str | None

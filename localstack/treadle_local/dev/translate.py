@@ -108,7 +108,7 @@ class Translator:
                     stream=str(trigger.get("stream", "")),
                     group=str(trigger.get("group", "")),
                     id=None if item is None else str(item),
-                    event=str(trigger.get("event", "")),
+                    change=str(trigger.get("event", "")),
                     delivered=int(delivered),
                     trace_id=None if trace_id is None else str(trace_id),
                 )

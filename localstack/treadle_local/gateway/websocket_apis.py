@@ -136,8 +136,8 @@ class WebSocketApis:
     async def _connect(self, connection: Connection, route: Route | None, request: Request) -> Headers:
         """The headers that `$connect` adds to the acceptance. Raises RefusalError.
 
-        Without a route or an integration everybody is let in. Statuses were measured on AWS: the function's own where
-        it is not 2xx, 502 where the function fails.
+        Without a route or an integration everybody is let in. The statuses are those that AWS's users see: the
+        function's own where it is not 2xx, 502 where the function fails; AWS's page has 401 and 403 only.
         Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-keys-connect-disconnect.html
         """
         if route is None or route.integration is None:

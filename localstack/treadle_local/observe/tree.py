@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from treadle_local.observe.lines import Recorded, Reported, Said
 from treadle_local.observe.reading import Entry
-from treadle_local.observe.spans import Emit, Result, Span, spans_of
+from treadle_local.observe.spans import Emit, Result, Span, log_ahead_ms, spans_of
 
 _SEVERITY: Mapping[Result, int] = {"ok": 0, "skipped": 0, "retry": 1, "error": 2, "dead-letter": 2, "killed": 2}
 
@@ -131,7 +131,12 @@ def trace_of(
     if not known:
         return None
     ended = {(span.step, span.request_id) for span in known}
-    lost = [(entry, report) for entry, report in reports if (entry.step, report.request_id) not in ended]
+    ahead_ms = log_ahead_ms(entries)
+    lost = [
+        _Lost(entry.step, entry.time_ms - ahead_ms, report.status)
+        for entry, report in reports
+        if (entry.step, report.request_id) not in ended
+    ]
     roots = _Builder(_grouped(known), subscribers, lost).roots()
     runs = [node for node in walk(roots) if isinstance(node, Run)]
     return TraceTree(
@@ -181,12 +186,21 @@ def _subject(span: Span) -> tuple[object, ...]:
             return span.step, span.request_id, span.span_id
 
 
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """The end of an invocation of which this trace has no record."""
+
+    step: str
+    ended_ms: float
+    status: str
+
+
 class _Builder:
     def __init__(
         self,
         groups: Sequence[tuple[Span, ...]],
         subscribers: Mapping[str, Sequence[str]],
-        lost: Sequence[tuple[Entry, Reported]],
+        lost: Sequence[_Lost],
     ) -> None:
         self._subscribers = subscribers
         self._lost = lost
@@ -231,8 +245,8 @@ class _Builder:
                 yield Run(tuple(replace(span, trigger=trigger) for span in killed), (), sent_ms)
                 continue
             ends = (
-                (float(entry.time_ms), report.status)
-                for entry, report in self._lost
-                if entry.step == step and entry.time_ms >= sent_ms - 1
+                (lost.ended_ms, lost.status)
+                for lost in self._lost
+                if lost.step == step and lost.ended_ms >= sent_ms - 1
             )
             yield Missing(step, emit.topic, sent_ms, tuple(ends))
