@@ -10,8 +10,7 @@ from typing import Any, assert_never
 
 from treadle_cli.log_lines import LogLines
 from treadle_cli.moments import clock_time, iso_time
-from treadle_local.observe.app import is_system
-from treadle_local.observe.lines import Line, Platform, Raised, Recorded, Reported, Said, Text
+from treadle_local.observe.lines import Line, Platform, Raised, Recorded, Reported, Said, Text, is_system
 from treadle_local.observe.reading import Entry
 
 _BAD_RESULTS = frozenset({"error", "retry", "dead-letter"})

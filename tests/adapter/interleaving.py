@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 Choose = Callable[[int], int]
 """Picks one of so many."""
 
+_here = threading.local()
+
 
 class Actor:
-    """Does something in a thread of its own, one stretch at a time: up to where `stop` is called, or the end."""
+    """Does something in a thread of its own, one stretch at a time: up to its next stop, or its end."""
 
-    def __init__(self, work: Callable[[Actor], None], until: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, work: Callable[[], None], until: Callable[[], bool] = lambda: True) -> None:
         """The first stretch comes when `until` holds."""
         self.waits_for = until
         self.ended = False
@@ -21,11 +22,9 @@ class Actor:
         self._work = work
         self._go = threading.Semaphore(0)
         self._stopped = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._run, daemon=True).start()
 
-    def stop(self, until: Callable[[], bool] = lambda: True) -> None:
-        """Called by the work: waits for its next turn, which comes when `until` holds."""
+    def stop(self, until: Callable[[], bool]) -> None:
         self.waits_for = until
         self._stopped.release()
         self._go.acquire()
@@ -41,13 +40,21 @@ class Actor:
             raise self.error
 
     def _run(self) -> None:
+        _here.actor = self
         self._go.acquire()
         try:
-            self._work(self)
+            self._work()
         except BaseException as error:
             self.error = error
         self.ended = True
         self._stopped.release()
+
+
+def stop_here(until: Callable[[], bool] = lambda: True) -> None:
+    """Ends the stretch of the actor whose thread this is; the next comes when `until` holds. Others go on."""
+    actor: Actor | None = getattr(_here, "actor", None)
+    if actor is not None:
+        actor.stop(until)
 
 
 def run_to_the_end(actors: list[Actor], choose: Choose) -> None:
@@ -78,9 +85,3 @@ def all_orders(run: Callable[[Choose], None]) -> int:
             return count
         fixed = [choice for choice, _ in taken]
         fixed[-1] += 1
-
-
-def random_orders(count: int, seed: int) -> Iterator[Choose]:
-    """`count` ways to choose at random, the same for the same seed."""
-    for number in range(count):
-        yield random.Random(f"{seed}-{number}").randrange

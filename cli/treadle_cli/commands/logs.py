@@ -59,7 +59,7 @@ def logs(
     if as_json:
         view = json_view(wanted)
     else:
-        view = text_view(wanted, colour=terminal.wants_colour(), steps=named or app.steps())
+        view = text_view(wanted, colour=terminal.wants_colour(), steps=groups if wanted.system else app.steps())
     if not follow:
         for line in view.lines(app.logs.read(groups, since_ms=since_ms, pattern=pattern)):
             terminal.show(line)

@@ -30,8 +30,7 @@ from treadle_local.functions.pollers import Batch
 from treadle_local.gateway import happenings
 from treadle_local.gateway.happenings import SocketHappening
 from treadle_local.gateway.http_api import Exchange
-from treadle_local.observe.app import is_system
-from treadle_local.observe.lines import Platform, Raised, Recorded, Reported, Said, Text, parse_line
+from treadle_local.observe.lines import Platform, Raised, Recorded, Reported, Said, Text, is_system, parse_line
 from treadle_local.schedules.happenings import Firing, Missed, ScheduleHappening, Undelivered
 
 

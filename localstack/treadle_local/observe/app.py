@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from treadle.names import SYSTEM_PREFIX
 from treadle_infra.app.findings import TreadleError
 from treadle_local.observe.lines import Reported
 from treadle_local.observe.reading import Entry, Groups, Logs
@@ -113,8 +112,3 @@ def _may_have_lost(tree: TraceTree, entries: Sequence[Entry]) -> bool:
     """Whether a run of the trace may have ended without a record."""
     recorded = {span.request_id for node in walk(tree.roots) for span in getattr(node, "attempts", ())}
     return not tree.is_complete or any(entry.fields().get("requestId") not in recorded for entry in entries)
-
-
-def is_system(step: str) -> bool:
-    """Whether the step is one of Treadle's own functions."""
-    return step.startswith(SYSTEM_PREFIX)

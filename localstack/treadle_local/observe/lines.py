@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from treadle.names import SYSTEM_PREFIX
+
 Level = Literal["debug", "info", "warn", "error"]
 
 OWN_FIELDS = frozenset({"level", "time", "msg", "traceId", "step", "flows", "requestId"})
@@ -82,6 +84,11 @@ class Text:
 
 
 Line = Said | Raised | Recorded | Reported | Platform | Text
+
+
+def is_system(step: str) -> bool:
+    """Whether the step is one of Treadle's own functions."""
+    return step.startswith(SYSTEM_PREFIX)
 
 
 def parse_line(text: str) -> Line:

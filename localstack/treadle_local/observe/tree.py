@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from treadle_local.observe.lines import Recorded, Reported, Said
+from treadle_local.observe.lines import Recorded, Reported, Said, is_system
 from treadle_local.observe.reading import Entry
 from treadle_local.observe.spans import Emit, Result, Span, log_ahead_ms, spans_of
 
@@ -73,7 +73,7 @@ class TraceTree:
     end_ms: float
     runs: int
     steps: tuple[str, ...]
-    """The steps that ran, in order of their first run"""
+    """The steps that ran, in order of their first run; Treadle's own functions are none"""
     result: Result
     """The worst of the runs'"""
 
@@ -146,7 +146,7 @@ def trace_of(
         start_ms=min(span.start_ms for span in known),
         end_ms=max(span.end_ms for span in known),
         runs=len(runs),
-        steps=tuple(dict.fromkeys(span.step for span in known)),
+        steps=tuple(dict.fromkeys(span.step for span in known if not is_system(span.step))),
         result=max((run.result for run in runs), key=lambda result: _SEVERITY.get(result, 2)),
     )
 
