@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench docs format
+.PHONY: help setup demo test clients check bench docs format
 
 PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
@@ -13,8 +13,11 @@ setup: ## Make .venv (once; nothing to do when nothing changed)
 demo: setup ## Run the messaging example in the emulator and show what happens
 	@$(PYTHON) examples/demo.py
 
-test: setup ## Run all tests
+test: setup clients ## Run all tests
 	@$(PYTHON) -m pytest
+
+clients:
+	@python3 tools/set_up_clients.py
 
 check: setup ## Format, lint, types and layers
 	@$(PYTHON) -m ruff format --check .

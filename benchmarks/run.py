@@ -22,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+import fan_out
 from support.dev import TREADLE, Dev, wait_until
 from support.projects import api_step, event_step, messaging, write
 
@@ -210,6 +211,15 @@ def reload(dev: Dev) -> Iterator[Row]:
     yield Row("edit to next request on new code, slowest of 7", "ms", max(times), floor, "starting python -c pass")
 
 
+def fanout() -> Iterator[Row]:
+    """A thousand sockets in one group; fails where one misses an update, has one twice, or has them out of order."""
+    (floor, floor_burst), (ours, ours_burst) = fan_out.bare(1000, 100), fan_out.treadle(1000, 100)
+    name = "an update to each of 1,000 sockets"
+    yield Row(f"{name}, p50", "ms", ours.p50_ms, floor.p50_ms, "bare server, same sockets")
+    yield Row(f"{name}, p99", "ms", ours.p99_ms, floor.p99_ms, "bare server, same sockets")
+    yield Row("frames/s to 1,000 sockets, in a burst", "1/s", ours_burst, floor_burst, "bare server, same sockets")
+
+
 def main() -> None:
     wanted = set(sys.argv[1:])
 
@@ -221,6 +231,7 @@ def main() -> None:
     print(f"{'':<44} {'treadle':>15} {'baseline':>15}")
     with tempfile.TemporaryDirectory() as folder, bare_server() as bare:
         run("ready", lambda: ready(Path(folder)))
+        run("fanout", fanout)
         with Dev(bench_project(Path(folder))) as dev:
             run("requests", lambda: requests(dev, bare))
             run("hops", lambda: hops(dev, bare))

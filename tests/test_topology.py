@@ -427,6 +427,7 @@ _LONG_TOPICS = tuple(Emit(f"{number}-{'x' * 250}") for number in range(40))
         ("timeout-out-of-range", topic_step("A", "t", timeout_seconds=901)),
         ("http-timeout-too-long", http_step("A", timeout_seconds=30)),
         ("role-policy-too-large", http_step("A", emits=_LONG_TOPICS)),
+        ("schedule-expression-too-long", cron_step("A", f"0 0 0 1 1 * {','.join(map(str, range(2030, 2130, 2)))}")),
         ("queue-policy-too-large", topic_step("A", *(emit.topic for emit in _LONG_TOPICS))),
     ],
 )

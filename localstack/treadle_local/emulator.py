@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treadle_infra.interpreters import Interpreter
+from treadle_local.apigateway.service import ApiGateway
 from treadle_local.aws.authorization.policy import resource_policy_allows
 from treadle_local.aws.endpoint import Endpoint
 from treadle_local.aws.errors import AwsError, access_denied
@@ -80,7 +81,8 @@ class Emulator:
         self._listener: Listener | None = None
         self._unlogged: set[str] = set()
         self.items = DynamoDbItems(region, clock, lambda _table: None)
-        self.services = Services(region, moto, self.items)
+        self.services = Services(moto, self.items)
+        self.api_gateway = ApiGateway(region, clock)
         self.logs = Logs(region, clock, moto)
         self.identity = Identity(moto.role, clock.now, watcher.denied)
         self.sqs = Sqs(region, clock)
@@ -88,9 +90,9 @@ class Emulator:
         self.runtime = Runtime(region, self, interpreter, runtime_folder, code_cache)
         self.functions = LambdaService(region, clock, self, watcher.dropped)
         self.cloudformation = CloudFormation(region, clock, self, watcher.stack_event)
-        self.apis = HttpApis(region, clock, self.services, self.functions, self.identity, watcher.exchange)
+        self.apis = HttpApis(region, clock, self.api_gateway, self.functions, self.identity, watcher.exchange)
         self.web_sockets = WebSocketApis(
-            region, clock, self.services, self.functions, self.identity, watcher.socket, self.quiet
+            region, clock, self.api_gateway, self.functions, self.identity, watcher.socket, self.quiet
         )
         self.connections = Connections(region, self.identity, self.web_sockets)
         self.pollers = Pollers(region, clock, self.identity, self.functions, self.sqs.resolve, watcher.batch)
@@ -102,6 +104,7 @@ class Emulator:
         )
         self.services.own.update(
             {
+                "apigatewayv2": self.api_gateway,
                 "events": self.schedules.events,
                 "scheduler": self.schedules.scheduler,
                 "dynamodbstreams": DynamoDbStreams(region, clock, self.items.streams),
@@ -114,8 +117,7 @@ class Emulator:
             }
         )
         self.services.on_change("iam", self.identity.invalidate)
-        self.services.on_change("apigatewayv2", self.apis.invalidate)
-        self.services.on_change("apigatewayv2", self.web_sockets.invalidate)
+        self.api_gateway.on_delete(self.web_sockets.drop)
 
     async def start(self, host: str, port: int) -> None:
         """Binds the AWS port. Raises TreadleError `port-busy`."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ANONYMOUS = "null"
 """The context, as JSON text, of a connection that nothing is known of."""
 _ACCESS_KEY = "canAccess"
+_ACCESS_KEYS = (_ACCESS_KEY, "can_access")
 
 
 class AuthenticationFailed(Exception):  # noqa: N818 - an answer that callers expect
@@ -93,7 +94,7 @@ class Access:
                 found: Any = getattr(module, function, None)
                 name = f"function `{function}`"
             else:
-                found = (object_or_none(getattr(module, "config", None)) or {}).get(_ACCESS_KEY)
+                found = _access_check(getattr(module, "config", None))
                 name = f"function at `{_ACCESS_KEY}` of its `config`"
             if not callable(found):
                 raise ConfigurationError(f"{source} has no {name}")
@@ -105,6 +106,13 @@ class Access:
             write_line({"level": "error", "msg": f"{source} cannot be loaded", **error_fields(error)})
             return None
         return found  # type: ignore[no-any-return]
+
+
+def _access_check(config: object) -> object:
+    """What a stream's config, a dict or an object with attributes, has under either spelling."""
+    fields = object_or_none(config)
+    values = [getattr(config, key, None) if fields is None else fields.get(key) for key in _ACCESS_KEYS]
+    return next((value for value in values if value is not None), None)
 
 
 def offers_authorization(event: Event) -> bool:

@@ -131,7 +131,7 @@ def _differences(place: Place, old: Row | None, new: Row | None, created: bool) 
         yield change_frame(place, new.timestamp, "create", new), "create"
     elif new.timestamp > old.timestamp:
         if not created:
-            yield change_frame(place, new.timestamp, "update", new), "update"
+            yield change_frame(place, old.timestamp + 1, "update", new), "update"
         else:
             yield change_frame(place, old.timestamp, "delete", old), "delete"
             yield change_frame(place, new.timestamp, "create", new), "create"

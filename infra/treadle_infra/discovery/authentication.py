@@ -20,6 +20,8 @@ _PARAMETERS = ("request",)
 
 def authentication_file(setting: AuthenticateSetting, sources: Sources, findings: list[Finding]) -> ProjectFile | None:
     """The file to import; None where the project has no such file, which is then among the findings."""
+    if not setting.path:
+        return None
     if sources.is_file(setting.path):
         return ProjectFile(setting.path, "authentication", setting.function)
     message = f"`authenticate` names the file `{setting.path}`, which is not in the project"

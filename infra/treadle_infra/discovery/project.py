@@ -33,7 +33,10 @@ _TRACES_PATH = "/v1/traces"
 
 @dataclass(frozen=True, slots=True)
 class AuthenticateSetting:
-    """`path` is relative to the project, with forward slashes; nobody has looked whether it is there."""
+    """`path` is relative to the project, with forward slashes; nobody has looked whether it is there.
+
+    Both are empty where the setting makes no sense: somebody wanted to be asked, so nobody gets in.
+    """
 
     path: str
     function: str
@@ -194,7 +197,7 @@ class _Reader:
         if match is None or path.startswith("/") or "\\" in path or {"", ".", ".."} & set(path.split("/")):
             message = f"`authenticate` must be a Python file of the project and a function in it; got {shown(text)}"
             self._refuse(streams, "authenticate", message, "for example `auth.py:authenticate`")
-            return None
+            return AuthenticateSetting("", "", streams.where("authenticate"))
         return AuthenticateSetting(path, match["function"], streams.where("authenticate"))
 
     def _otlp_endpoint(self, telemetry: _Table) -> str | None:

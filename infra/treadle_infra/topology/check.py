@@ -75,6 +75,8 @@ QUEUE_POLICY_LIMIT_BYTES = 8_192
 """Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html"""
 _QUEUE_POLICY_FRAME_BYTES = 400
 """What a queue's policy takes at most besides the topics."""
+SCHEDULE_EXPRESSION_LIMIT = 256
+"""Characters. Source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html"""
 ENVIRONMENT_LIMIT_BYTES = 4_096
 """Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
@@ -103,6 +105,7 @@ def check(topology: Topology) -> list[Finding]:
     """What AWS would refuse of this topology, all at once, in a stable order; empty where nothing would be."""
     return [
         *_check_scope(topology),
+        *_check_schedules(topology),
         *_check_counts(topology),
         *_check_names(topology),
         *_check_functions(topology),
@@ -266,6 +269,19 @@ def _check_range(value: int, allowed: _Range, code: str, origin: Origin) -> Iter
             f"the {allowed.what} of `{origin.step}` must be {allowed.low} to {allowed.high}; got {value}",
             where=origin.where,
         )
+
+
+def _check_schedules(topology: Topology) -> Iterator[Finding]:
+    for schedule in (*topology.of(Rule), *topology.of(Schedule)):
+        size = len(schedule.expression)
+        if size > SCHEDULE_EXPRESSION_LIMIT:
+            yield error(
+                "schedule-expression-too-long",
+                f"the times of `{schedule.origin.step}` take {size} characters on AWS and may take "
+                f"{SCHEDULE_EXPRESSION_LIMIT}: `{schedule.expression[:60]}...`",
+                where=schedule.origin.where,
+                hint="make two cron triggers of it, or two steps",
+            )
 
 
 def _check_policies(topology: Topology) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """The only module that touches moto (pinned, since we lean on its internals): control planes behind one lock.
 
-moto holds what AWS would hold of IAM, S3, API Gateway, DynamoDB tables, CloudWatch Logs and the rest. It is no server
+moto holds what AWS would hold of IAM, S3, DynamoDB tables, CloudWatch Logs and the rest. It is no server
 but a mock and loses writes when threads meet in it: every contact happens on one worker thread, under one lock. Two
 ways in: `forward` hands on a client's HTTP request, `call` is the same for the emulator's own use (an operation by
 AWS's names). Internals leaned on: the WSGI dispatcher of server mode, `get_service_model`, and the objects of the IAM,
@@ -32,7 +32,6 @@ _WARM_UP = (
     ("s3", "ListBuckets"),
     ("logs", "DescribeLogGroups"),
     ("dynamodb", "ListTables"),
-    ("apigatewayv2", "GetApis"),
 )
 _HOP_BY_HOP = frozenset({"content-length", "connection", "transfer-encoding", "server", "date"})
 

@@ -7,10 +7,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from treadle_local.aws import apis, stages
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.moto_bridge import Moto
-from treadle_local.aws.service import ROOT, Caller, Params, Region, Result, Service
+from treadle_local.aws.service import ROOT, Caller, Params, Result, Service
 from treadle_local.dynamodb.service import DynamoDbItems
 
 ITEM_OPERATIONS = frozenset(
@@ -38,11 +37,9 @@ _READS = ("Get", "List", "Describe", "Filter", "Head")
 class Services:
     """Dispatch by AWS's own names; `call` is how the emulator's parts talk to one another."""
 
-    def __init__(self, region: Region, moto: Moto, items: DynamoDbItems) -> None:
+    def __init__(self, moto: Moto, items: DynamoDbItems) -> None:
         self.moto = moto
         self.items = items
-        self._stages = stages.Stages(region, moto)
-        self._apis = apis.Apis(region, moto, lambda: self._tell_changed("apigatewayv2"))
         self.own: dict[str, Service] = {}
         self._changed: dict[str, list[Callable[[], None]]] = {}
 
@@ -54,10 +51,6 @@ class Services:
         """Our own service for an operation; None where moto keeps it."""
         if service == "dynamodb":
             return self.items if operation in ITEM_OPERATIONS else None
-        if (service, operation) == ("apigatewayv2", stages.OPERATION):
-            return self._stages
-        if service == "apigatewayv2" and operation in apis.OPERATIONS:
-            return self._apis
         return self.own.get(service)
 
     async def call(self, service: str, operation: str, params: Params, caller: Caller = ROOT) -> Result:
@@ -75,11 +68,8 @@ class Services:
         if service == "dynamodb":
             self._table_changed(operation, params, result)
         if not operation.startswith(_READS):
-            self._tell_changed(service)
-
-    def _tell_changed(self, service: str) -> None:
-        for callback in self._changed.get(service, ()):
-            callback()
+            for callback in self._changed.get(service, ()):
+                callback()
 
     def _table_changed(self, operation: str, params: Params, result: Mapping[str, Any]) -> None:
         match operation:

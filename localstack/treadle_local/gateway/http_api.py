@@ -7,16 +7,16 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from treadle_local.apigateway.service import ApiGateway
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.identity import Identity
 from treadle_local.aws.service import Region
-from treadle_local.aws.services import Services
 from treadle_local.clock import Clock
 from treadle_local.functions.invocation import MAXIMUM_SYNCHRONOUS_BYTES
 from treadle_local.functions.service import LambdaService
 from treadle_local.gateway import event
 from treadle_local.gateway.invocation import Invoker
-from treadle_local.gateway.routes import Match, RouteTable, route_table
+from treadle_local.gateway.routes import Match, route_table
 from treadle_local.http.messages import Request, Response
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -41,28 +41,22 @@ class Exchange:
 
 
 class HttpApis:
-    """All HTTP APIs. `invalidate` after a change: the next request reads routes and integrations anew."""
+    """All HTTP APIs."""
 
     def __init__(
         self,
         region: Region,
         clock: Clock,
-        services: Services,
+        api_gateway: ApiGateway,
         functions: LambdaService,
         identity: Identity,
         on_exchange: Callable[[Exchange], None],
     ) -> None:
         self._region = region
         self._clock = clock
-        self._services = services
+        self._api_gateway = api_gateway
         self._invoker = Invoker(functions, identity)
         self._on_exchange = on_exchange
-        self._tables: dict[str, RouteTable] = {}
-        self._changes = 0
-
-    def invalidate(self) -> None:
-        self._tables.clear()
-        self._changes += 1
 
     def answer_path(self, request: Request) -> Awaitable[Response]:
         """Answers a request below INVOCATION_PATH."""
@@ -77,8 +71,7 @@ class HttpApis:
         request_id = str(uuid.uuid4())
         match = None
         try:
-            table = self._tables.get(api_id) or await self._load(api_id)
-            match = table.match(request.method, path)
+            match = self._match(request.method, path, api_id, stage)
             if match is None:
                 response = event.NOT_FOUND
             elif len(request.body) > MAX_BODY_BYTES:
@@ -109,14 +102,11 @@ class HttpApis:
             return event.FAILED
         return event.http_response(outcome.payload)
 
-    async def _load(self, api_id: str) -> RouteTable:
-        changes = self._changes
-        api = await self._services.call("apigatewayv2", "GetApi", {"ApiId": api_id})
-        if api.get("ProtocolType") == "WEBSOCKET":
+    def _match(self, method: str, path: str, api_id: str, stage: str) -> Match | None:
+        """The route for a request. Raises: AwsError ForbiddenException for one to a WebSocket API."""
+        deployment = self._api_gateway.find_deployment(api_id, stage)
+        if deployment is None or deployment.settings.get("DisableExecuteApiEndpoint"):
+            return None
+        if deployment.protocol == "WEBSOCKET":
             raise AwsError("ForbiddenException", "a WebSocket API takes no requests but upgrades", status=403)
-        routes = await self._services.call("apigatewayv2", "GetRoutes", {"ApiId": api_id})
-        integrations = await self._services.call("apigatewayv2", "GetIntegrations", {"ApiId": api_id})
-        table = route_table(routes.get("Items", ()), integrations.get("Items", ()))
-        if changes == self._changes:  # else it may be half old, half new: the next request reads it again
-            self._tables[api_id] = table
-        return table
+        return route_table(deployment).match(method, path)

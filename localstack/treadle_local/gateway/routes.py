@@ -5,13 +5,16 @@ Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-de
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
 from urllib.parse import unquote
 
-_MAXIMUM_TIMEOUT_SECONDS = 30.0
-"""Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
+from treadle_local.apigateway.integrations import LONGEST_MILLISECONDS, function_of
+from treadle_local.apigateway.store import Deployment, Part, Protocol
+
+REMEMBERED_DEPLOYMENTS = 128
+"""A deployment never changes: what is made of it is kept, for as many as are likely to be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,32 +112,21 @@ def _named(route_key: str, by_position: Mapping[str, str]) -> dict[str, str]:
     return {pattern[int(at)].strip("{}").removesuffix("+"): value for at, value in by_position.items()}
 
 
-def route_table(routes: Iterable[Mapping[str, Any]], integrations: Iterable[Mapping[str, Any]]) -> RouteTable:
-    """The table of an API from what GetRoutes and GetIntegrations answer."""
-    by_id = integrations_by_id(integrations, _MAXIMUM_TIMEOUT_SECONDS)
-    pairs = (
-        (str(route["RouteKey"]), by_id[target])
-        for route in routes
-        if (target := str(route.get("Target") or "").removeprefix("integrations/")) in by_id
-    )
-    return RouteTable(pairs)
+@lru_cache(maxsize=REMEMBERED_DEPLOYMENTS)
+def route_table(deployment: Deployment) -> RouteTable:
+    """The routes that a deployment of an HTTP API has; those without an integration are none."""
+    pairs = routes_with_integrations(deployment)
+    return RouteTable((key, integration) for key, integration in pairs if integration is not None)
 
 
-def integrations_by_id(
-    integrations: Iterable[Mapping[str, Any]], maximum_timeout_seconds: float
-) -> dict[str, Integration]:
-    """What GetIntegrations answers, by id; `maximum_timeout_seconds` is what holds where none is set, too."""
-    return {str(entry["IntegrationId"]): _integration(entry, maximum_timeout_seconds) for entry in integrations}
+def routes_with_integrations(deployment: Deployment) -> Iterator[tuple[str, Integration | None]]:
+    """The route keys of a deployment, each with what is behind it."""
+    by_target = {f"integrations/{part.id}": _integration(deployment.protocol, part) for part in deployment.integrations}
+    for route in deployment.routes:
+        yield route.settings["RouteKey"], by_target.get(route.settings.get("Target", ""))
 
 
-def _integration(entry: Mapping[str, Any], maximum_timeout_seconds: float) -> Integration:
-    uri = str(entry.get("IntegrationUri", ""))
-    # an ARN, or the longer form arn:aws:apigateway:…:lambda:path/2015-03-31/functions/<arn>/invocations
-    arn = uri.split("/functions/", 1)[-1].removesuffix("/invocations")
-    timeout_seconds = float(entry.get("TimeoutInMillis") or 1000 * maximum_timeout_seconds) / 1000
-    return Integration(
-        str(entry["IntegrationId"]),
-        arn,
-        entry.get("CredentialsArn") or None,
-        min(timeout_seconds, maximum_timeout_seconds),
-    )
+def _integration(protocol: Protocol, part: Part) -> Integration:
+    uri: str = part.settings["IntegrationUri"]
+    milliseconds: int = part.settings.get("TimeoutInMillis", LONGEST_MILLISECONDS[protocol])
+    return Integration(part.id, function_of(uri) or uri, part.settings.get("CredentialsArn"), milliseconds / 1000)

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
 
+from treadle_local.apigateway.service import ApiGateway
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.identity import Identity
 from treadle_local.aws.service import Region
-from treadle_local.aws.services import Services
 from treadle_local.clock import Clock
 from treadle_local.functions.model import InvokeOutcome
 from treadle_local.functions.service import LambdaService
@@ -34,7 +34,7 @@ _log = logging.getLogger("treadle.websocket")
 
 
 class WebSocketApis:
-    """All WebSocket APIs. `invalidate` after a change: what comes next reads routes and integrations anew.
+    """All WebSocket APIs. Connections outlive their routes and their stage, but not their API: see `drop`.
 
     Messages of one connection start in the order in which they came and then run side by side, as API Gateway
     promises no order; MOST_AT_ONCE of them, then the client is not read from.
@@ -44,7 +44,7 @@ class WebSocketApis:
         self,
         region: Region,
         clock: Clock,
-        services: Services,
+        api_gateway: ApiGateway,
         functions: LambdaService,
         identity: Identity,
         on_happening: Callable[[SocketHappening], None],
@@ -52,22 +52,19 @@ class WebSocketApis:
     ) -> None:
         self._region = region
         self._clock = clock
-        self._services = services
+        self._api_gateway = api_gateway
         self._invoker = Invoker(functions, identity)
         self._on_happening = on_happening
-        self._tables: dict[str, WebSocketTable] = {}
-        self._changes = 0
         self._connecting = 0
         self._connections: dict[str, Connection] = {}
         self._limits = Limits(clock, self._connections.values, quiet)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def invalidate(self) -> None:
-        """Routes are read anew; connections stay, unless their API is gone."""
-        self._tables.clear()
-        self._changes += 1
-        if self._connections:
-            self._spawn(self._drop_orphans())
+    def drop(self, api_id: str) -> None:
+        """Ends the connections to an API that is gone."""
+        for connection in tuple(self._connections.values()):
+            if connection.client.api_id == api_id:
+                connection.expire()
 
     def is_quiet(self) -> bool:
         """Whether no client waits for an answer to its connecting, and no function for a message runs."""
@@ -104,8 +101,8 @@ class WebSocketApis:
             accepted = handshake(request)
             if accepted.status != 101:
                 raise RefusalError(accepted.status, "malformed WebSocket handshake", accepted)
-            table = await self._table(api_id)
-            if table is None or stage not in table.stages:
+            table = self._table(api_id, stage)
+            if table is None:
                 raise RefusalError(403, _FORBIDDEN)
             route = table.routes.get(event.CONNECT)
             connection = self._connection(request, api_id, stage)
@@ -191,7 +188,7 @@ class WebSocketApis:
         client, request_id = connection.client, event.new_id()
         route, problem = None, None
         try:
-            table = await self._table(client.api_id)
+            table = self._table(client.api_id, client.stage)
             route = table.select(text) if table is not None else None
             if route is None:
                 problem = "no route takes it"
@@ -208,7 +205,7 @@ class WebSocketApis:
     async def _disconnect(self, client: event.Client, code: int, reason: str) -> None:
         """Best effort, as at API Gateway: whatever comes of it, nobody waits for it."""
         started = time.perf_counter()
-        table = await self._table(client.api_id)
+        table = self._table(client.api_id, client.stage)
         route = table.routes.get(event.DISCONNECT) if table is not None else None
         if route is not None:
             request_id = event.new_id()
@@ -245,36 +242,12 @@ class WebSocketApis:
 
     # routes
 
-    async def _table(self, api_id: str) -> WebSocketTable | None:
-        """The routes of an API; None where there is no such WebSocket API."""
-        known = self._tables.get(api_id)
-        if known is not None:
-            return known
-        changes = self._changes
-        place = {"ApiId": api_id}
-        try:
-            api = await self._services.call("apigatewayv2", "GetApi", place)
-            if api.get("ProtocolType") != "WEBSOCKET":
-                return None
-            routes, integrations, stages = [
-                (await self._services.call("apigatewayv2", operation, place)).get("Items", ())
-                for operation in ("GetRoutes", "GetIntegrations", "GetStages")
-            ]
-        except AwsError as refusal:
-            if refusal.code == "NotFoundException":
-                return None
-            raise
-        table = websocket_table(api, routes, integrations, stages)
-        if changes == self._changes:  # else it may be half old, half new: the next one reads it again
-            self._tables[api_id] = table
-        return table
-
-    async def _drop_orphans(self) -> None:
-        for api_id in {connection.client.api_id for connection in self._connections.values()}:
-            if await self._table(api_id) is None:
-                for connection in tuple(self._connections.values()):
-                    if connection.client.api_id == api_id:
-                        connection.expire()
+    def _table(self, api_id: str, stage: str) -> WebSocketTable | None:
+        """The routes that a stage serves; None where there is no such stage of a WebSocket API."""
+        deployment = self._api_gateway.find_deployment(api_id, stage)
+        if deployment is None or deployment.protocol != "WEBSOCKET":
+            return None
+        return None if deployment.settings.get("DisableExecuteApiEndpoint") else websocket_table(deployment)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -51,8 +51,6 @@ _STAGE_DEFAULTS: dict[str, Any] = {
     "AutoDeploy": False,
     "DefaultRouteSettings": {},
     "Description": "",
-    "RouteSettings": {},
-    "StageVariables": {},
 }
 _INTEGRATION_DEFAULTS: dict[str, Any] = {
     "ContentHandlingStrategy": "",
@@ -64,8 +62,8 @@ _INTEGRATION_DEFAULTS: dict[str, Any] = {
     "RequestParameters": {},
     "RequestTemplates": {},
     "TemplateSelectionExpression": "",
-    "TimeoutInMillis": 30000,
 }
+_LONGEST_MILLISECONDS = {"HTTP": 30_000, "WEBSOCKET": 29_000}
 _ROUTE_DEFAULTS: dict[str, Any] = {
     "ApiKeyRequired": False,
     "AuthorizationScopes": [],
@@ -185,6 +183,11 @@ class Stage:
         changes = _changes(before.properties, after.properties, _STAGE_DEFAULTS)
         if "AccessLogSettings" in before.properties and "AccessLogSettings" not in after.properties:
             await context.call_if_there(_SERVICE, "DeleteAccessLogSettings", ApiId=api, StageName=name)
+        for key in _gone(before.properties, after.properties, "RouteSettings"):
+            place = {"ApiId": api, "StageName": name, "RouteKey": key}
+            await context.call_if_there(_SERVICE, "DeleteRouteSettings", **place)
+        if removed := _gone(before.properties, after.properties, "StageVariables"):
+            changes["StageVariables"] = {**after.properties.get("StageVariables", {}), **dict.fromkeys(removed, "")}
         if changes:
             await context.call(_SERVICE, "UpdateStage", ApiId=api, StageName=name, **changes)
         if before.tags != after.tags:
@@ -232,6 +235,9 @@ class Integration:
 
     async def update(self, context: Context, before: Model, after: Model) -> Attributes:
         changes = _changes(before.properties, after.properties, _INTEGRATION_DEFAULTS)
+        if "TimeoutInMillis" in before.properties and "TimeoutInMillis" not in after.properties:
+            api = await context.call(_SERVICE, "GetApi", ApiId=after.properties["ApiId"])
+            changes["TimeoutInMillis"] = _LONGEST_MILLISECONDS[api["ProtocolType"]]
         if changes:
             await context.call(
                 _SERVICE,
@@ -294,6 +300,11 @@ def _changes(before: Properties, after: Properties, defaults: dict[str, Any]) ->
     """What an Update call must carry: new values, and the defaults of what is no longer set."""
     changes = {name: value for name, value in after.items() if before.get(name) != value}
     return changes | {name: defaults[name] for name in before if name in defaults and name not in after}
+
+
+def _gone(before: Properties, after: Properties, name: str) -> list[str]:
+    """The keys of a map that are no longer set: updates change those that they have, and leave the others."""
+    return [key for key in before.get(name, {}) if key not in after.get(name, {})]
 
 
 async def _retag(context: Context, arn: str, before: Model, after: Model) -> None:
