@@ -109,6 +109,23 @@ def test_the_clock_cannot_be_broken(emulator: Dev, seconds: str) -> None:
     emulator.advance(0)
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"{}", 'the body has no key "advance_seconds"'),
+        (b'{"advance": 1}', 'the body has no key "advance_seconds"'),
+        (b"[1]", 'the body has no key "advance_seconds"'),
+        (b"soon", "the body is no JSON"),
+        (b'{"advance_seconds": "1"}', '"advance_seconds" must be a number, not "1"'),
+        (b'{"advance_seconds": -1}', '"advance_seconds" must be from 0 to '),
+    ],
+)
+def test_the_clock_says_what_is_wrong_with_a_request(emulator: Dev, body: bytes, told: str) -> None:
+    answer = emulator.request(emulator.endpoint, "POST", "/__treadle/clock", body, _json())
+
+    assert (answer.status, answer.json()["error"].startswith(told)) == (400, True), answer.body
+
+
 def _json() -> dict[str, str]:
     return {"content-type": "application/json"}
 
@@ -131,7 +148,8 @@ def test_a_page_on_the_web_reaches_nothing(emulator: Dev) -> None:
 def test_the_clock_is_turned_by_no_form(emulator: Dev) -> None:
     form = {"content-type": "text/plain"}
     answer = emulator.request(emulator.endpoint, "POST", "/__treadle/clock", b'{"advance_seconds": 1}', form)
-    assert answer.status == 405
+    assert answer.status == 415
+    assert "-H 'content-type: application/json'" in answer.body.decode()
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_a_group_holds_the_newest_events_in_order_within_its_bound(times: list[i
     streams = [group.add_stream(name, 0) for name in "ab"]
     for number, time in enumerate(times):
         stream = streams[number % 2]
-        group.add(stream, Event(time, number, 0, stream.name, "x" * size))
+        group.add(stream, Event(time, number, 0, stream.name, "x" * size, 0))
 
     kept: list[tuple[int, int]] = []
     for number, time in enumerate(times):

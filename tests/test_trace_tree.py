@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from treadle_cli.trace_list import list_lines
 from treadle_cli.trace_view import trace_lines
 from treadle_local.observe.lines import Reported
 from treadle_local.observe.reading import Entry
@@ -24,7 +25,7 @@ def entry(step: str, at_ms: float, value: Mapping[str, Any]) -> Entry:
     return Entry(int(START + at_ms), f"{next(_numbers):056d}", step, json.dumps(value))
 
 
-def record(step: str, at_ms: float, took_ms: float = 10, *, logged_ms: float | None = None, **fields: Any) -> Entry:
+def record(step: str, at_ms: float, took_ms: float = 10, **fields: Any) -> Entry:
     """A record; `spanId` is the step's name unless it is given."""
     value: dict[str, Any] = {
         "treadle": "invocation",
@@ -44,7 +45,7 @@ def record(step: str, at_ms: float, took_ms: float = 10, *, logged_ms: float | N
         "streams": {},
         **fields,
     }
-    return entry(step, logged_ms if logged_ms is not None else at_ms + took_ms, value)
+    return entry(step, at_ms + took_ms, value)
 
 
 def emit(topic: str, emit_id: str, at_ms: float = 5) -> dict[str, Any]:
@@ -146,18 +147,39 @@ def test_a_callers_own_span_is_no_missing_cause() -> None:
     assert "has no record" not in "\n".join(drawn(tree))
 
 
-def test_times_are_the_logs_where_its_clock_was_turned_by_hand() -> None:
-    turned = [
-        record("A", 0, logged_ms=0, emits=[emit("t", "e1")]),
-        record("B", 20, parentId="A", trigger=message("e1"), result="retry", logged_ms=0),
-        record("B", 500, parentId="A", trigger=message("e1", 2), spanId="B2", logged_ms=2100),
-    ]
-    (root,) = tree_of(turned).roots
-    assert isinstance(root, Run)
-    (child,) = root.children
-    assert isinstance(child, Run)
+def test_a_firing_that_failed_three_times_is_dead_lettered_and_one_that_failed_less_often_comes_again() -> None:
+    def tree(attempts: int, **trigger: Any) -> TraceTree:
+        firing = {"kind": "cron", "schedule": "s", "time": "t", **trigger}
+        runs = [
+            record("A", 1000 * number, requestId="r", spanId=f"A{number}", trigger=firing, result="error")
+            for number in range(attempts)
+        ]
+        return tree_of(runs)
 
-    assert [round(span.start_ms - START) for span in child.attempts] == [20, 2100]
+    def results(tree: TraceTree) -> list[str]:
+        (root,) = tree.roots
+        assert isinstance(root, Run)
+        return [span.result for span in root.attempts]
+
+    assert results(tree(3)) == ["retry", "retry", "dead-letter"]
+    assert results(tree(2)) == ["retry", "retry"]
+    assert results(tree(1, manual=True)) == ["error"]
+    assert "A" in drawn(tree(3))[4]
+    assert drawn(tree(3))[0].split("  ")[1] == "dead-lettered"
+
+
+def test_a_trace_says_how_its_request_was_answered() -> None:
+    def listed(status: int, *, colour: bool = False, **more: Any) -> str:
+        return list(list_lines([tree_of([record("A", 0, status=status, **more)])], width=80, colour=colour))[-1]
+
+    assert re.search(r" 1  201 +10 ms$", listed(201))
+    assert re.search(r" 1  500 +10 ms$", listed(500))
+    assert re.search(r" 1  500 error  ", listed(500, result="error"))
+    colours = [re.search(r"\x1b\[(\d+)m\d{3}", listed(status, colour=True)) for status in (201, 404, 500)]
+    assert [found and found[1] for found in colours] == ["32", "33", "31"]
+    lines = drawn(tree_of([record("A", 0, status=500)]))
+    assert lines[0].split("  ")[1] == "500"
+    assert any(line.startswith("✗ A") for line in lines)
 
 
 def test_many_siblings_alike_are_folded_and_failures_among_them_are_not() -> None:

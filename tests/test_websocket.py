@@ -515,8 +515,8 @@ def test_what_the_gateway_does_not_do_is_refused_by_name(api: SocketApi, emulato
         client.create_integration(ApiId=api.id, IntegrationType="MOCK")
     with refused("BadRequestException", "29000 ms"):
         client.create_integration(ApiId=api.id, IntegrationType="AWS_PROXY", TimeoutInMillis=29_001)
-    with refused("BadRequestException", "CreateDeployment"):
-        client.create_deployment(ApiId=api.id)
+    with refused("UnknownOperationException", "CreateRouteResponse"):
+        client.create_route_response(ApiId=api.id, RouteId="x", RouteResponseKey="$default")
 
 
 def test_a_stack_makes_a_websocket_api(account: Account, emulator: Dev) -> None:

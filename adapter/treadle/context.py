@@ -80,6 +80,12 @@ class Context:
             from treadle.streams import Streams
 
             resources = self._process.resources(self._lambda_context)
-            trace_text = self._origin.trace.text()
-            self._streams = Streams(self._process.manifest, resources, self._calls, self._record.streams, trace_text)
+            self._streams = Streams(
+                self._process.manifest,
+                resources,
+                self._calls,
+                self._record.streams,
+                self._origin.trace.text(),
+                self.logger,
+            )
         return self._streams

@@ -1,4 +1,4 @@
-"""`streams.NAME.send`: events that those who listen are told and that are not kept.
+"""`streams.NAME.send`: events that those who listen are told and that are not kept; and how large a message may be.
 
 An event is written as a row that expires, so that it reaches listeners on the way of all changes and in their order.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from os import urandom
 
-from treadle.arguments import DEFAULT_GROUP
+from treadle.arguments import DEFAULT_GROUP, bind
 from treadle.aws.connections import MESSAGE_BYTES_LIMIT
 from treadle.aws.expressions import Expressions
 from treadle.errors import InvalidValue
@@ -22,25 +22,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from treadle.shapes import AttributeValue
     from treadle.stream_table import StreamTable
 
 _KEPT_SECONDS = 60
-_FORM = 'send takes a channel {"groupId": ..., "id": ...} or a group, and an event {"type": ..., "data": ...}'
+_NAMES = ("channel", "event")
+_FORM = (
+    "the forms are send(event), to the group `default`, and send(channel, event), "
+    'with a group or {"groupId": ..., "id": ...} as channel and {"type": ..., "data": ...} as event'
+)
 
 
-def sending(stream: str, method: str, channel: object, event: object) -> Callable[[StreamTable], None]:
-    """What writes the event to the stream's table, all checked.
+def sending(
+    stream: str, method: str, arguments: tuple[object, ...], keywords: dict[str, object]
+) -> Callable[[StreamTable], None]:
+    """What writes the event to the stream's table, all checked; the arguments are those of `send`.
 
     Raises: TypeError, ValueError, InvalidValue, also where the event is larger than any client can be sent.
     """
+    channel, event = bind(method, _NAMES, arguments, keywords, form=_FORM)
     group, item_id = _place(method, channel)
     members = _object(method, "event", event, ("type", "data"))
     kind = members.get("type")
     if not isinstance(kind, str) or not kind:
         raise TypeError(f"{method}: the event's `type` must be a text, not {kind!r}; {_FORM}")
-    data = encode(members.get("data"), "data")
-    _check_size(stream, group, item_id, kind, data)
+    data = encode(members.get("data"), f"{method}: data")
+    size = message_bytes(stream, group, item_id, {"type": "event", "event": {"type": kind, "data": decode(data)}})
+    if size > MESSAGE_BYTES_LIMIT:
+        raise InvalidValue(
+            f"makes a message of {size:,} bytes; a WebSocket client can be sent {MESSAGE_BYTES_LIMIT:,} (128 KB)"
+        ).within(f"{method}: event")
 
     def send(table: StreamTable) -> None:
         expressions = Expressions()
@@ -53,13 +63,22 @@ def sending(stream: str, method: str, channel: object, event: object) -> Callabl
     return send
 
 
+def message_bytes(stream: str, group: str, item_id: str | None, event: dict[str, object]) -> int:
+    """The length of the message that clients are sent: `{"timestamp", "streamName", "groupId", "id"?, "event"}`."""
+    message: dict[str, object] = {"timestamp": int(time.time() * 1000), "streamName": stream, "groupId": group}
+    if item_id is not None:
+        message["id"] = item_id
+    message["event"] = event
+    return len(dump_json(message, "event").encode("utf-8", "surrogatepass"))
+
+
 def _place(method: str, channel: object) -> tuple[str, str | None]:
     """The group and the id, None for an event of the whole group."""
     if isinstance(channel, (str, int)):
-        return group_text(channel, "channel"), None
+        return group_text(method, channel, "channel"), None
     members = _object(method, "channel", channel, ("groupId", "id"))
     group, item_id = members.get("groupId", DEFAULT_GROUP), members.get("id")
-    return group_text(group, "groupId"), None if item_id is None else id_text(item_id)
+    return group_text(method, group, "groupId"), None if item_id is None else id_text(method, item_id)
 
 
 def _object(method: str, name: str, given: object, known: tuple[str, ...]) -> dict[str, Any]:
@@ -72,16 +91,3 @@ def _object(method: str, name: str, given: object, known: tuple[str, ...]) -> di
     if unknown:
         raise TypeError(f"{method}: `{name}` has {unknown}; {_FORM}")
     return members
-
-
-def _check_size(stream: str, group: str, item_id: str | None, kind: str, data: AttributeValue) -> None:
-    """Raises InvalidValue where the frame that clients would be sent is larger than API Gateway sends."""
-    frame: dict[str, object] = {"timestamp": int(time.time() * 1000), "streamName": stream, "groupId": group}
-    if item_id is not None:
-        frame["id"] = item_id
-    frame["event"] = {"type": "event", "event": {"type": kind, "data": decode(data)}}
-    size = len(dump_json(frame, "event").encode("utf-8", "surrogatepass"))
-    if size > MESSAGE_BYTES_LIMIT:
-        raise InvalidValue(
-            f"makes a message of {size:,} bytes; a WebSocket client can be sent {MESSAGE_BYTES_LIMIT:,} (128 KB)"
-        ).within("event")

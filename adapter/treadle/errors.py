@@ -33,12 +33,6 @@ class UnroutableEvent(TreadleError):
     code = "event-fits-no-trigger"
 
 
-class NotSupportedYet(TreadleError):
-    """The step asks for a part of Treadle that is not built yet."""
-
-    code = "not-supported-yet"
-
-
 class InvalidResponse(TreadleError):
     """An api step returned what is no response."""
 

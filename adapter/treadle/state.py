@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from treadle.arguments import bind, checked_ttl_seconds
+from treadle.errors import InvalidValue
 from treadle.table import KEY_BYTES_LIMIT, Table, key_text, value_of, value_written
 
 TYPE_CHECKING = False
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _KEY = ("group", "key")
 _ITEM = ("group", "key", "value")
 _UPDATE = ("group", "key", "ops")
+_SET_OPTIONS = ("ttl_seconds", "expected_version")
+_DELETE_OPTIONS = ("expected_version",)
 
 
 class State:
@@ -66,10 +69,10 @@ class State:
         present value has that version; 0: where there is none.
         Raises: TypeError, ValueError, InvalidValue; when awaited VersionConflict, AwsCallError.
         """
-        given_group, given_key, value = bind("state.set", _ITEM, arguments, keywords)
-        group, key = _texts(given_group, given_key)
+        given_group, given_key, value = bind("state.set", _ITEM, arguments, keywords, options=_SET_OPTIONS)
+        group, key = _texts("state.set", given_group, given_key)
         ttl = checked_ttl_seconds("state.set", ttl_seconds)
-        encoded = self._table.encoded(group, key, value, "value", expires=ttl is not None)
+        encoded, _ = self._table.encoded(group, key, value, "state.set: value", expires=ttl is not None)
 
         def write(condition: Expressions | None = None) -> object:
             self._table.set(group, key, value_written(encoded, ttl, condition))
@@ -89,11 +92,14 @@ class State:
         from treadle.updates import update
 
         given_group, given_key, ops = bind("state.update", _UPDATE, arguments, keywords)
-        group, key = _texts(given_group, given_key)
+        group, key = _texts("state.update", given_group, given_key)
         operations = parse("state.update", ops)
 
         def run() -> dict[str, Json]:
-            old, new = update(self._table, group, key, operations)
+            try:
+                old, new = update(self._table, group, key, operations)
+            except InvalidValue as error:
+                raise error.within("state.update: ") from None
             return {"old_value": old, "new_value": new}
 
         return self._calls.add("state.update", run, writes=True)
@@ -103,7 +109,7 @@ class State:
 
         Raises: TypeError, ValueError; when awaited VersionConflict (with `expected_version`), AwsCallError.
         """
-        group, key = _key("state.delete", arguments, keywords)
+        group, key = _key("state.delete", arguments, keywords, _DELETE_OPTIONS)
 
         def write(condition: Expressions | None = None) -> Json:
             item = self._table.delete(group, key, condition)
@@ -147,15 +153,21 @@ def _guarded(
     return guarded(method, group, key, expected_version, write)
 
 
-def _key(method: str, arguments: tuple[object, ...], keywords: dict[str, object]) -> tuple[str, str]:
-    group, key = bind(method, _KEY, arguments, keywords)
-    return _texts(group, key)
+def _key(
+    method: str, arguments: tuple[object, ...], keywords: dict[str, object], options: tuple[str, ...] = ()
+) -> tuple[str, str]:
+    group, key = bind(method, _KEY, arguments, keywords, options=options)
+    return _texts(method, group, key)
 
 
 def _group(method: str, arguments: tuple[object, ...], keywords: dict[str, object]) -> str:
     (group,) = bind(method, ("group",), arguments, keywords)
-    return key_text("group", group, KEY_BYTES_LIMIT["group"])
+    return _group_text(method, group)
 
 
-def _texts(group: object, key: object) -> tuple[str, str]:
-    return key_text("group", group, KEY_BYTES_LIMIT["group"]), key_text("key", key, KEY_BYTES_LIMIT["key"])
+def _texts(method: str, group: object, key: object) -> tuple[str, str]:
+    return _group_text(method, group), key_text(method, "key", key, KEY_BYTES_LIMIT["key"])
+
+
+def _group_text(method: str, group: object) -> str:
+    return key_text(method, "group", group, KEY_BYTES_LIMIT["group"])

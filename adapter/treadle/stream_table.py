@@ -23,22 +23,22 @@ _ATTEMPTS = 10
 _TIMESTAMP_BYTES = len("timestamp") + 8
 
 
-def group_text(group: object, name: str = "group_id") -> str:
-    """`group` as the text of a group; `name` is what errors call it.
+def group_text(method: str, group: object, name: str = "group_id") -> str:
+    """`group` as the text of a group; `name` is what errors of `method` call it.
 
     Raises: TypeError, ValueError.
     """
-    return key_text(name, group, KEY_BYTES_LIMIT["group"])
+    return key_text(method, name, group, KEY_BYTES_LIMIT["group"])
 
 
-def id_text(item_id: object) -> str:
+def id_text(method: str, item_id: object) -> str:
     """`item_id` as the text of an item's id.
 
     Raises: TypeError, ValueError.
     """
-    text = key_text("id", item_id, KEY_BYTES_LIMIT["key"])
+    text = key_text(method, "id", item_id, KEY_BYTES_LIMIT["key"])
     if text.startswith(EPHEMERAL_PREFIX):
-        raise ValueError("`id` must not begin with a NUL character: such ids are those of events")
+        raise ValueError(f"{method}: `id` must not begin with a NUL character: such ids are those of events")
     return text
 
 

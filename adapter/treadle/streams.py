@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from treadle.arguments import bind, checked_ttl_seconds
-from treadle.errors import UnknownStream
-from treadle.json_values import is_decimal, object_or_none, simplified
+from treadle.errors import InvalidValue, UnknownStream
+from treadle.json_values import dump_json, is_decimal, object_or_none, simplified
 from treadle.stream_table import StreamTable, group_text, id_text
 from treadle.table import Item, value_of, value_written
+from treadle.values import decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from treadle.calls import Calls
+    from treadle.logger import Logger
     from treadle.manifest import Manifest
     from treadle.record import Counts
     from treadle.resources import Resources
@@ -23,10 +25,16 @@ if TYPE_CHECKING:
 _KEY = ("group_id", "id")
 _ITEM = ("group_id", "id", "data")
 _UPDATE = ("group_id", "id", "ops")
+_SET_OPTIONS = ("ttl_seconds",)
 _MARK = "__motia"
 _OWN_FIELDS = ("id", _MARK)
 """Fields that items have when they are read and that are not stored with the others."""
 _NO_OBJECTS = (str, int, float, list, set, frozenset, type(None))
+_SMALL_BYTES = 20_000
+"""An item up to this size is not measured: a message of 128 KB has room for it with every character escaped."""
+
+_told: set[str] = set()
+"""The streams of which this process has logged that an item is too large for followers."""
 
 
 class Streams:
@@ -35,7 +43,7 @@ class Streams:
     `trace_text` is `Trace.text()` of the run that uses them.
     """
 
-    __slots__ = ("_calls", "_counts", "_manifest", "_resources", "_trace_text")
+    __slots__ = ("_calls", "_counts", "_logger", "_manifest", "_resources", "_trace_text")
 
     def __init__(
         self,
@@ -44,7 +52,9 @@ class Streams:
         calls: Calls,
         counts: dict[str, Counts],
         trace_text: str,
+        logger: Logger,
     ) -> None:
+        self._logger = logger
         self._manifest = manifest
         self._resources = resources
         self._calls = calls
@@ -63,7 +73,7 @@ class Streams:
         table = StreamTable(
             resources, resources.names.stream_table(name), self._counts.setdefault(name, {}), self._trace_text
         )
-        return Stream(name, table, self._calls)
+        return Stream(name, table, self._calls, self._logger)
 
 
 class Stream:
@@ -72,12 +82,13 @@ class Stream:
     An item whose time to live is over is not there.
     """
 
-    __slots__ = ("_calls", "_name", "_table")
+    __slots__ = ("_calls", "_logger", "_name", "_table")
 
-    def __init__(self, name: str, table: StreamTable, calls: Calls) -> None:
+    def __init__(self, name: str, table: StreamTable, calls: Calls, logger: Logger) -> None:
         self._name = name
         self._table = table
         self._calls = calls
+        self._logger = logger
 
     def get(self, *arguments: object, **keywords: object) -> Awaitable[StreamItem | None]:
         """The item at `get(id)` or `get(group_id, id)`, its `id` in it; None where there is none."""
@@ -93,19 +104,22 @@ class Stream:
     def set(self, *arguments: object, ttl_seconds: object = None, **keywords: object) -> Awaitable[dict[str, object]]:
         """Stores an item at `set(id, data)` or `set(group_id, id, data)`; returns the data with `id` and `__motia`.
 
-        After `ttl_seconds` it is gone; without them it stays.
+        After `ttl_seconds` it is gone; without them it stays. What is too large for followers is stored all the same,
+        with a warning in the log.
         Raises: TypeError, ValueError, InvalidValue; when awaited WriteContention, AwsCallError.
         """
         method = self._method("set")
-        given_group, given_key, given_data = bind(method, _ITEM, arguments, keywords)
-        group, key = _texts(given_group, given_key)
+        given_group, given_key, given_data = bind(method, _ITEM, arguments, keywords, options=_SET_OPTIONS)
+        group, key = _texts(method, given_group, given_key)
         data = _fields(method, given_data)
         ttl = checked_ttl_seconds(method, ttl_seconds)
-        encoded = self._table.encoded(group, key, data, "data", expires=ttl is not None)
+        encoded, size = self._table.encoded(group, key, data, f"{method}: data", expires=ttl is not None)
         mark = {"type": "state-stream", "streamName": self._name, "groupId": group, "id": key}
 
         def run() -> dict[str, object]:
             self._table.set(group, key, value_written(encoded, ttl))
+            if size > _SMALL_BYTES:
+                self._warn_if_too_large(method, group, _with_id(decode(encoded), key))
             return {**data, "id": key, _MARK: mark}
 
         return self._calls.add(method, run, writes=True)
@@ -121,12 +135,18 @@ class Stream:
 
         method = self._method("update")
         given_group, given_key, ops = bind(method, _UPDATE, arguments, keywords)
-        group, key = _texts(given_group, given_key)
+        group, key = _texts(method, given_group, given_key)
         operations = parse(method, ops, _OWN_FIELDS)
 
         def run() -> dict[str, StreamItem | None]:
-            old, new = update(self._table, group, key, operations)
-            return {"old_value": None if old is None else _with_id(old, key), "new_value": _with_id(new, key)}
+            try:
+                old, new = update(self._table, group, key, operations)
+            except InvalidValue as error:
+                raise error.within(f"{method}: ") from None
+            item = _with_id(new, key)
+            if len(dump_json(item, "item")) > _SMALL_BYTES:
+                self._warn_if_too_large(method, group, item)
+            return {"old_value": None if old is None else _with_id(old, key), "new_value": item}
 
         return self._calls.add(method, run, writes=True)
 
@@ -167,21 +187,40 @@ class Stream:
 
         return self._calls.add(method, run, writes=True)
 
-    def send(self, channel: object, event: object) -> Awaitable[None]:
-        """Tells those who listen to a group (`{"groupId": g}`, or `g`), or to an item in it (`"id"`), of an event.
+    def send(self, *arguments: object, **keywords: object) -> Awaitable[None]:
+        """Tells those who listen of an event, at `send(event)` or `send(channel, event)`.
 
-        The event is `{"type": t, "data": d}`; it is not stored, and comes in order with `set`.
+        The channel is a group (`{"groupId": g}`, or `g`), or an item in it (`"id"`). The event is
+        `{"type": t, "data": d}`; it is not stored, and comes in order with `set`.
         Raises: TypeError, ValueError, InvalidValue; when awaited AwsCallError.
         """
         from treadle.ephemeral import sending
 
         method = self._method("send")
-        write = sending(self._name, method, channel, event)
+        write = sending(self._name, method, arguments, keywords)
 
         def run() -> None:
             write(self._table)
 
         return self._calls.add(method, run, writes=True)
+
+    def _warn_if_too_large(self, method: str, group: str, item: StreamItem) -> None:
+        """Logs once for each stream that its followers cannot be sent what was written."""
+        if self._name in _told:
+            return
+        from treadle.aws.connections import MESSAGE_BYTES_LIMIT
+        from treadle.ephemeral import message_bytes
+
+        key = item["id"]
+        size = message_bytes(self._name, group, str(key), {"type": "update", "data": item})
+        if size > MESSAGE_BYTES_LIMIT:
+            _told.add(self._name)
+            self._logger.warn(
+                f"{method}: `{key}` of group `{group}` is stored and makes a message of {size:,} bytes; a WebSocket "
+                f"client can be sent {MESSAGE_BYTES_LIMIT:,} (128 KB), so that followers get an `error` event with the "
+                "code MESSAGE_TOO_LARGE instead. Further items of this stream are not warned of",
+                {"stream": self._name, "group": group, "id": key, "bytes": size},
+            )
 
     def _method(self, name: str) -> str:
         return f"streams.{self._name}.{name}"
@@ -189,16 +228,16 @@ class Stream:
 
 def _key(method: str, arguments: tuple[object, ...], keywords: dict[str, object]) -> tuple[str, str]:
     group, key = bind(method, _KEY, arguments, keywords)
-    return _texts(group, key)
+    return _texts(method, group, key)
 
 
 def _group(method: str, arguments: tuple[object, ...], keywords: dict[str, object]) -> str:
     (group,) = bind(method, ("group_id",), arguments, keywords)
-    return group_text(group)
+    return group_text(method, group)
 
 
-def _texts(group: object, key: object) -> tuple[str, str]:
-    return group_text(group), id_text(key)
+def _texts(method: str, group: object, key: object) -> tuple[str, str]:
+    return group_text(method, group), id_text(method, key)
 
 
 def _fields(method: str, data: object) -> dict[str, object]:

@@ -41,8 +41,10 @@ class Table:
         self._key = key
         self._counts = counts
 
-    def encoded(self, group: str, key: str, value: object, root: str, *, expires: bool = False) -> AttributeValue:
-        """`value` ready to be stored.
+    def encoded(
+        self, group: str, key: str, value: object, root: str, *, expires: bool = False
+    ) -> tuple[AttributeValue, int]:
+        """`value` ready to be stored, and the bytes of its item.
 
         Raises: InvalidValue, also where the item would be larger than a table takes.
         """
@@ -52,7 +54,7 @@ class Table:
             raise InvalidValue(f"makes an item of {size:,} bytes; a table takes {ITEM_BYTES_LIMIT:,} (400 KB)").within(
                 root
             )
-        return attribute
+        return attribute, size
 
     def extra_bytes(self) -> int:
         """The bytes of attributes that every item has beside its key, its value and its version."""
@@ -168,20 +170,20 @@ def has_expired(item: Item, now_seconds: float) -> bool:
     return ttl is not None and float(ttl.get("N", "inf")) <= now_seconds
 
 
-def key_text(name: str, value: object, limit_bytes: int) -> str:
+def key_text(method: str, name: str, value: object, limit_bytes: int) -> str:
     """`value` as a group or a key: a text, or a whole number turned into one.
 
-    Raises: TypeError, ValueError, which name the argument.
+    Raises: TypeError, ValueError, which name the method and the argument.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(int(value))
     if not isinstance(value, str):
-        raise TypeError(f"`{name}` must be a text, not {type(value).__qualname__}")
+        raise TypeError(f"{method}: `{name}` must be a text, not {type(value).__qualname__}")
     text = str.__str__(value)
     if not text:
-        raise ValueError(f"`{name}` must not be empty")
+        raise ValueError(f"{method}: `{name}` must not be empty")
     if len(text) * 4 > limit_bytes and len(text.encode("utf-8", "replace")) > limit_bytes:
-        raise ValueError(f"`{name}` is longer than {limit_bytes} bytes")
+        raise ValueError(f"{method}: `{name}` is longer than {limit_bytes} bytes")
     return text
 
 

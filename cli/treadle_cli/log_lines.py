@@ -36,19 +36,24 @@ class LogLines:
         shown_level = self.paint(level.upper(), _LEVEL_COLOURS[level])
         stack = fields.get("stack")
         if level != "error" or not isinstance(stack, str):
-            return self.line(time, step, f"{shown_level} {message}{self._fields(fields)}")
+            return self._message(time, step, shown_level, message, fields)
         error = f"{fields.get('errorType')}: {fields.get('errorMessage')}"
         if message == error and self._last_errors.get(step) == error:
             return None
         self._last_errors[step] = error
         others = {name: value for name, value in fields.items() if name not in _ERROR_FIELDS}
-        head = self.line(time, step, f"{shown_level} {message}{self._fields(others)}")
+        head = self._message(time, step, shown_level, message, others)
         frames = readable_frames(stack)
         return "\n".join([head, *self._below(frames if frames or message == error else [error])])
 
     def printed(self, time: str, step: str, text: str) -> str:
         """A line that a step printed."""
-        return self.line(time, step, self.paint("│ ", dim=True) + text)
+        first, *others = terminal.visible_lines(text)
+        return "\n".join([self.line(time, step, self.paint("│ ", dim=True) + first), *self._below(others)])
+
+    def labelled(self, time: str, step: str, label: str, text: str) -> str:
+        """A text of one line or more behind a label."""
+        return self._message(time, step, label, text, {})
 
     def record(self, time: str, step: str, record: Mapping[str, Any]) -> str:
         """The end of one run of a handler."""
@@ -58,26 +63,38 @@ class LogLines:
         again = f" (attempt {attempt})" if attempt != 1 else ""
         shown = self.paint(outcome, _RESULT_COLOURS.get(result), bold=True)
         return self.line(
-            time, step, f"{trigger_text(trigger)}  {shown}{again}", record.get("durationMs"), record.get("traceId")
+            time,
+            step,
+            f"{terminal.visible(trigger_text(trigger))}  {shown}{again}",
+            record.get("durationMs"),
+            record.get("traceId"),
         )
 
     def line(
         self, time: str, step: str, text: str, duration_ms: float | None = None, trace_id: str | None = None
     ) -> str:
+        step = terminal.visible(step)
         self.widen((step,))
         self._time_width = len(time)
         name = self.paint(f"{step:<{self._step_width}}", "cyan")
         took = self.paint(f"  {duration_ms:.0f} ms", dim=True) if duration_ms is not None else ""
-        trace = self.paint(f"  {trace_id}", dim=True) if trace_id else ""
+        trace = self.paint(f"  {terminal.visible(trace_id)}", dim=True) if trace_id else ""
         return f"{self.paint(time, dim=True)}  {name}  {text}{took}{trace}"
 
+    def _message(self, time: str, step: str, level: str, message: str, fields: Mapping[str, Any]) -> str:
+        """A message with its fields; its further lines are below the first."""
+        first, *others = terminal.visible_lines(message)
+        return "\n".join([self.line(time, step, f"{level} {first}{self._fields(fields)}"), *self._below(others)])
+
     def _fields(self, fields: Mapping[str, Any]) -> str:
-        return "".join(f"  {self.paint(name, dim=True)}={_short(value)}" for name, value in fields.items())
+        return "".join(
+            f"  {self.paint(terminal.visible(name), dim=True)}={_short(value)}" for name, value in fields.items()
+        )
 
     def _below(self, lines: Iterable[str]) -> list[str]:
         """Lines that belong to the one above, under its text."""
         margin = " " * (self._time_width + 2 + self._step_width + 2)
-        return [f"{margin}{self.paint('│', dim=True)} {line}" for line in lines]
+        return [f"{margin}{self.paint('│', dim=True)} {terminal.visible(line)}" for line in lines]
 
     def paint(self, text: str, colour: str | None = None, *, bold: bool = False, dim: bool = False) -> str:
         return terminal.paint(text, colour, bold=bold, dim=dim, on=self._on)
@@ -102,4 +119,4 @@ def trigger_text(trigger: Mapping[str, Any]) -> str:
 
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 120 else f"{text[:117]}…"
+    return terminal.visible(text if len(text) <= 120 else f"{text[:117]}…")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 
+from treadle_cli import terminal
 from treadle_cli.log_lines import LogLines
 from treadle_cli.moments import clock_time, iso_time
 from treadle_local.observe.lines import Line, Platform, Raised, Recorded, Reported, Said, Text, is_system
@@ -124,7 +124,7 @@ def json_view(wanted: Wanted) -> LogView:
         if content is None:
             return None
         value = {"time": iso_time(entry.time_ms), "step": entry.step, **content}
-        return json.dumps(value, ensure_ascii=False)
+        return terminal.json_line(value)
 
     return LogView(wanted, show)
 

@@ -20,7 +20,9 @@ def exit_on_error(outcome: Outcome, *, as_json: bool) -> None:
     if as_json:
         terminal.show_json({"error": outcome.error, "traceId": outcome.trace_id})
     else:
-        terminal.say(f"{outcome.error.get('errorType', 'Error')}: {outcome.error.get('errorMessage', '')}")
+        error = f"{outcome.error.get('errorType', 'Error')}: {outcome.error.get('errorMessage', '')}"
+        terminal.say("\n  ".join(terminal.visible_lines(error)))
         for line in readable_frames("".join(str(frame) for frame in outcome.error.get("stackTrace") or ())):
-            terminal.say(f"  {line}")
+            terminal.say(f"  {terminal.visible(line)}")
+        terminal.say(f"trace {outcome.trace_id}")
     raise typer.Exit(1)

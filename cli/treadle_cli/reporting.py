@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import re
 import time
 from datetime import datetime
 from typing import Any, assert_never
@@ -21,6 +21,7 @@ from treadle_local.dev.happenings import (
     Handled,
     Happening,
     Logged,
+    Mended,
     PlannedFiring,
     Printed,
     Progress,
@@ -31,6 +32,9 @@ from treadle_local.dev.happenings import (
     ResourceFailed,
     Trouble,
 )
+
+_CALL_DETAILS = re.compile(r" \(Service: [^;()]*; Status Code: \d+; Error Code: [^;()]*\)")
+"""What CloudFormation adds of the call that a service refused, for programs."""
 
 
 class JsonReporter:
@@ -54,7 +58,7 @@ class JsonReporter:
                 value = {"event": "handled", "step": happening.step, "record": dict(happening.record)}
             case _:
                 value = {"event": _event_name(happening), **dataclasses.asdict(happening)}
-        print(json.dumps(value, ensure_ascii=False, default=_json_text), flush=True)  # noqa: T201
+        print(terminal.json_line(value, _json_text), flush=True)  # noqa: T201
 
 
 def _json_text(value: object) -> str:
@@ -96,6 +100,10 @@ class TextReporter:
                 return self._ready(happening)
             case Reloaded():
                 return self._reloaded(happening)
+            case Mended():
+                errors = f"{happening.errors} error{'s' * (happening.errors != 1)}"
+                left = f", {happening.left} left" if happening.left else ""
+                return self._line("", self._paint(f"mended {errors}{left}", "green"))
             case Requested():
                 return self._requested(happening)
             case Handled():
@@ -122,7 +130,7 @@ class TextReporter:
     def _requested(self, request: Requested) -> str:
         colour = "green" if request.status < 400 else "yellow" if request.status < 500 else "red"
         status = self._paint(str(request.status), colour, bold=True)
-        what = f"{request.method} {request.path}"
+        what = terminal.visible(f"{request.method} {request.path}")
         return self._line(request.step or "", f"{what}  {status}", request.duration_ms, request.trace_id)
 
     def _handled(self, handled: Handled) -> str | None:
@@ -133,25 +141,26 @@ class TextReporter:
     def _connection(self, told: Connected | Disconnected | Rejected) -> str:
         match told:
             case Connected():
-                text = f"{self._paint('connected', 'green')} {told.path}  {self._paint(told.connection_id, dim=True)}"
+                path = terminal.visible(told.path)
+                text = f"{self._paint('connected', 'green')} {path}  {self._paint(told.connection_id, dim=True)}"
             case Disconnected():
-                why = f" {told.reason}" if told.reason else ""
+                why = f" {terminal.visible(told.reason)}" if told.reason else ""
                 ended = f"disconnected ({told.code}{why}) after {told.seconds:.0f} s"
                 text = self._paint(f"{ended}  {told.connection_id}", dim=True)
             case Rejected():
-                text = f"{self._paint(f'refused {told.status}', 'yellow', bold=True)} {told.path}  {told.reason}"
+                refused = self._paint(f"refused {told.status}", "yellow", bold=True)
+                text = f"{refused} {terminal.visible(f'{told.path}  {told.reason}')}"
         return self._line("", f"websocket {text}")
 
     def _announced(self, told: Announced) -> str:
         where = f"{told.group}/{told.id}" if told.id is not None else told.group
         receivers = f"{told.delivered} connection{'s' * (told.delivered != 1)}"
         trace = f"  {told.trace_id}" if told.trace_id else ""
-        return self._line(
-            "", self._paint(f"stream {told.stream}  {told.change} {where} → {receivers}{trace}", dim=True)
-        )
+        text = terminal.visible(f"stream {told.stream}  {told.change} {where} → {receivers}{trace}")
+        return self._line("", self._paint(text, dim=True))
 
     def _trouble(self, step: str, kind: str, colour: str, text: str) -> str:
-        return self._line(step, f"{self._paint(kind, colour, bold=True)} {text}")
+        return self._lines.labelled(_now(), step, self._paint(kind, colour, bold=True), text)
 
     def _line(self, step: str, text: str, duration_ms: float | None = None, trace_id: str | None = None) -> str:
         return self._lines.line(_now(), step, text, duration_ms, trace_id)
@@ -186,7 +195,10 @@ class TextReporter:
         if not pairs:
             lines.append("  No step yet: save one under steps/ and it runs. `treadle new NAME` shows how one looks.")
         if ready.clock == "manual":
-            lines.append(f"  Clock   manual: POST {ready.aws_url}/__treadle/clock " + '{"advance_seconds": n}')
+            lines.append(
+                f"  Clock   manual: curl -X POST {ready.aws_url}/__treadle/clock "
+                """-H 'content-type: application/json' -d '{"advance_seconds": 60}'"""
+            )
         lines += ["", f"  Try     {ready.curl}"] if ready.curl else [""]
         lines += [
             "  AWS     "
@@ -203,12 +215,15 @@ class TextReporter:
         return "\n\n".join(texts)
 
     def _resource_failed(self, failed: ResourceFailed) -> str:
-        head = f"{self._paint('error[deploy-failed]', 'red', bold=True)}: {failed.resource_type}: {failed.reason}"
+        reason = "\n  ".join(terminal.visible_lines(_CALL_DETAILS.sub("", failed.reason)))
+        head = f"{self._paint('error[deploy-failed]', 'red', bold=True)}: {failed.resource_type}: {reason}"
         origin = failed.source or failed.logical_id
-        return f"{head}\n  {self._paint('-->', 'blue')} {origin}{f' (step {failed.step})' if failed.step else ''}"
+        hint = f"\n{self._paint('hint', 'cyan')}: {failed.hint}" if failed.hint is not None else ""
+        return f"{head}\n  {self._paint('-->', 'blue')} {origin}{f' (step {failed.step})' if failed.step else ''}{hint}"
 
     def _reloaded(self, reloaded: Reloaded) -> str:
-        parts = [", ".join(reloaded.steps)] if reloaded.steps else []
+        changed = (*reloaded.steps, *reloaded.parts)
+        parts = [", ".join(changed)] if changed else []
         parts += [f"removed {', '.join(reloaded.removed)}"] if reloaded.removed else []
         return self._line(
             "", self._paint(f"reloaded {'; '.join(parts) or 'settings'}", "green"), reloaded.seconds * 1000

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import typer
 
 from treadle_infra.app.findings import Finding, FindingsError, TreadleError
+
+_HIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""Controls of the terminal, tabs excepted, and of the direction of writing, and what no terminal can be sent."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """The text in one line, with escapes such as `\\x1b`, `\\n`, `\\u202e` for what would steer the terminal."""
+    return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def visible_lines(text: str) -> list[str]:
+    """The text's lines, each of them made visible; never empty."""
+    return [visible(line) for line in text.replace("\r\n", "\n").split("\n")]
 
 
 def wants_colour(stream: object = None) -> bool:
@@ -35,7 +51,13 @@ def show(text: str) -> None:
 
 
 def show_json(value: object) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False))
+    typer.echo(json_line(value))
+
+
+def json_line(value: object, default: Callable[[object], object] | None = None) -> str:
+    """A value as JSON in one line, in UTF-8 where that is possible: halves of surrogate pairs stay escaped."""
+    text = json.dumps(value, ensure_ascii=False, default=default)
+    return json.dumps(value, default=default) if _SURROGATE.search(text) else text
 
 
 def show_findings(findings: Iterable[Finding]) -> None:
@@ -53,12 +75,16 @@ def show_findings(findings: Iterable[Finding]) -> None:
 
 def finding_text(finding: Finding, *, on: bool) -> str:
     colour = "red" if finding.severity == "error" else "yellow"
-    lines = [f"{paint(f'{finding.severity}[{finding.code}]', colour, bold=True, on=on)}: {finding.message}"]
+    lines = [f"{paint(f'{finding.severity}[{finding.code}]', colour, bold=True, on=on)}: {_indented(finding.message)}"]
     if finding.where is not None:
-        lines.append(f"  {paint('-->', 'blue', on=on)} {finding.where}")
+        lines.append(f"  {paint('-->', 'blue', on=on)} {visible(str(finding.where))}")
     if finding.hint is not None:
-        lines.append(f"{paint('hint', 'cyan', on=on)}: {finding.hint}")
+        lines.append(f"{paint('hint', 'cyan', on=on)}: {_indented(finding.hint)}")
     return "\n".join(lines)
+
+
+def _indented(text: str) -> str:
+    return "\n  ".join(visible_lines(text))
 
 
 def show_error(problem: TreadleError) -> None:

@@ -24,6 +24,7 @@ def summary_json(tree: TraceTree) -> Mapping[str, Any]:
         "startMs": tree.start_ms,
         "durationMs": round(tree.duration_ms, 2),
         "result": tree.result,
+        "status": tree.status,
         "runs": tree.runs,
         "steps": list(tree.steps),
     }

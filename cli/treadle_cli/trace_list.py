@@ -8,10 +8,9 @@ from datetime import datetime
 from treadle_cli import terminal
 from treadle_cli.log_lines import trigger_text
 from treadle_cli.moments import clock_time, length
+from treadle_cli.trace_outcome import trace_outcome
 from treadle_local.observe.tree import Run, TraceTree
 
-_COLOURS = {"ok": "green", "skipped": "bright_black", "retrying": "yellow", "incomplete": "yellow"}
-_OUTCOMES = {"retry": "retrying", "dead-letter": "dead-lettered"}
 _HEADINGS = ("TIME", "TRACE", "BEGINS WITH", "STEPS", "RESULT", "DURATION")
 _NARROWEST_ROOT = 16
 
@@ -19,33 +18,27 @@ _NARROWEST_ROOT = 16
 def list_lines(trees: Sequence[TraceTree], *, width: int, colour: bool) -> Iterator[str]:
     """A heading, and a line for each trace, newest last."""
     now = datetime.now().astimezone()
+    outcomes = [trace_outcome(tree) for tree in trees]
     rows = [
         (
             clock_time(tree.start_ms, now),
             tree.trace_id,
             _root(tree),
             str(len(tree.steps)),
-            _outcome(tree),
+            outcome,
             length(tree.duration_ms),
         )
-        for tree in trees
+        for tree, (outcome, _) in zip(trees, outcomes, strict=True)
     ]
     widths = [max(len(row[column]) for row in (_HEADINGS, *rows)) for column in range(len(_HEADINGS))]
     others = sum(widths) - widths[2] + 2 * (len(widths) - 1)
     widths[2] = min(widths[2], max(_NARROWEST_ROOT, width - others))
     yield terminal.paint(_row(_HEADINGS, widths), dim=True, on=colour)
-    for row in rows:
+    for row, (_, result_colour) in zip(rows, outcomes, strict=True):
         line = _row(row, widths)
-        painted = terminal.paint(row[4], _COLOURS.get(row[4], "red"), on=colour)
+        painted = terminal.paint(row[4], result_colour, on=colour)
         end = sum(widths[:4]) + 8
         yield f"{line[:end]}{painted}{line[end + len(row[4]) :]}"
-
-
-def _outcome(tree: TraceTree) -> str:
-    """The worst of its runs, or that there should be more of them: some wait, are under way, or were killed."""
-    if tree.result == "ok" and not tree.is_complete:
-        return "incomplete"
-    return _OUTCOMES.get(tree.result, tree.result)
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -61,5 +54,5 @@ def _root(tree: TraceTree) -> str:
     first = next((root for root in tree.roots if isinstance(root, Run)), None)
     if first is None:
         return ""
-    what = trigger_text(first.first.trigger)
+    what = terminal.visible(trigger_text(first.first.trigger))
     return what if first.first.trigger.get("kind") == "api" else f"{what} → {first.step}"

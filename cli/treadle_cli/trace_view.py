@@ -13,6 +13,7 @@ from treadle.names import BROADCAST, WEBSOCKET
 from treadle_cli import terminal
 from treadle_cli.log_lines import trigger_text
 from treadle_cli.moments import clock_time, length
+from treadle_cli.trace_outcome import RESULT_COLOURS, RESULT_WORDS, run_colour, trace_outcome
 from treadle_local.observe.spans import Failure, Result, Span
 from treadle_local.observe.tree import Missing, Node, Run, TraceTree
 
@@ -23,16 +24,7 @@ _LENGTH_WIDTH = 11
 _FOLD_ABOVE = 6
 _FOLDED_SHOWN = 3
 
-_COLOURS: Mapping[Result, str] = {
-    "ok": "green",
-    "skipped": "bright_black",
-    "retry": "yellow",
-    "error": "red",
-    "dead-letter": "red",
-    "killed": "red",
-}
 _MARKS: Mapping[Result, str] = {"ok": "✓", "skipped": "○", "retry": "↻"}
-_OUTCOMES: Mapping[Result, str] = {"retry": "will retry", "dead-letter": "dead-lettered"}
 _FAILED_MARK = "✗"
 _KEPT = "\xa0"
 """Stands for spaces at which no line is broken."""
@@ -65,7 +57,9 @@ class _View:
 
     def lines(self) -> Iterator[str]:
         tree = self._tree
-        yield f"Trace {self._paint(tree.trace_id, bold=True)}  {self._result(tree.result)}  {length(tree.duration_ms)}"
+        outcome, colour = trace_outcome(tree)
+        ended = self._paint(outcome, colour, bold=True)
+        yield f"Trace {self._paint(tree.trace_id, bold=True)}  {ended}  {length(tree.duration_ms)}"
         now = datetime.now().astimezone()
         runs = f"{tree.runs} run{'s' * (tree.runs != 1)} of {len(tree.steps)} step{'s' * (len(tree.steps) != 1)}"
         about = f"{clock_time(tree.start_ms, now)}  {runs}"
@@ -94,11 +88,11 @@ class _View:
     def _node(self, prefix: str, below: str, node: Node | _Folded) -> Iterator[str]:
         match node:
             case Run():
-                yield self._row(prefix, self._mark(node.result), _name(node), self._bar(node), _span_length(node))
+                yield self._row(prefix, self._mark(node.last), _name(node), self._bar(node), _span_length(node))
                 for colour, text in _details(node, self._tree.start_ms):
                     yield from self._detail(below, text, colour)
             case Missing():
-                yield self._row(prefix, ("?", "yellow"), node.step, self._wait_bar(node), "")
+                yield self._row(prefix, ("?", "yellow"), terminal.visible(node.step), self._wait_bar(node), "")
                 for text in _missing_details(node, self._tree.start_ms):
                     yield from self._detail(below, text, "yellow")
             case _Folded():
@@ -116,7 +110,7 @@ class _View:
         return f"{head} {bar} {took:>{_LENGTH_WIDTH - 1}}".rstrip()
 
     def _detail(self, below: str, text: str, colour: str | None) -> Iterator[str]:
-        for line in textwrap.wrap(text, self._width - len(below) - 2, break_on_hyphens=False):
+        for line in textwrap.wrap(terminal.visible(text), self._width - len(below) - 2, break_on_hyphens=False):
             shown = line.replace(_KEPT, " ")
             yield f"{self._paint(below, dim=True)}  {self._paint(shown, colour, dim=colour is None)}"
 
@@ -127,7 +121,7 @@ class _View:
         begun = run.sent_ms if run.sent_ms is not None else run.first.start_ms
         self._fill(cells, begun, run.last.start_ms, "┄", None)
         for span in run.attempts:
-            self._fill(cells, span.start_ms, span.end_ms, "━", _COLOURS.get(span.result, "red"))
+            self._fill(cells, span.start_ms, span.end_ms, "━", run_colour(span))
         return self._painted(cells)
 
     def _wait_bar(self, missing: Missing) -> str:
@@ -159,11 +153,9 @@ class _View:
 
     # colours
 
-    def _mark(self, result: Result) -> tuple[str, str]:
-        return _MARKS.get(result, _FAILED_MARK), _COLOURS.get(result, "red")
-
-    def _result(self, result: Result) -> str:
-        return self._paint(_OUTCOMES.get(result, result), _COLOURS.get(result, "red"), bold=True)
+    def _mark(self, span: Span) -> tuple[str, str]:
+        failed = span.status is not None and span.status >= 500
+        return _FAILED_MARK if failed else _MARKS.get(span.result, _FAILED_MARK), run_colour(span)
 
     def _paint(self, text: str, colour: str | None = None, *, bold: bool = False, dim: bool = False) -> str:
         return terminal.paint(text, colour, bold=bold, dim=dim, on=self._on) if text else ""
@@ -210,8 +202,8 @@ def _name(node: Node | _Folded) -> str:
     if isinstance(node, _Folded):
         return ""
     if isinstance(node, Run) and node.step == BROADCAST:
-        return f"stream {node.first.trigger.get('stream', '')}"
-    return "websocket" if node.step == WEBSOCKET else node.step
+        return terminal.visible(f"stream {node.first.trigger.get('stream', '')}")
+    return "websocket" if node.step == WEBSOCKET else terminal.visible(node.step)
 
 
 def _span_length(run: Run) -> str:
@@ -225,7 +217,7 @@ def _details(run: Run, start_ms: float) -> Iterator[tuple[str | None, str]]:
     if span.status is not None:
         parts.append(str(span.status))
     elif span.result != "ok":
-        parts.append(_OUTCOMES.get(span.result, span.result))
+        parts.append(RESULT_WORDS.get(span.result, span.result))
     if run.waited_ms is not None:
         parts.append(f"waited {length(run.waited_ms)}")
     if len(run.attempts) > 1:
@@ -257,10 +249,10 @@ def _what(span: Span) -> str:
 
 
 def _attempt(number: int, span: Span, start_ms: float) -> tuple[str | None, str]:
-    outcome = _OUTCOMES.get(span.result, span.result)
+    outcome = RESULT_WORDS.get(span.result, span.result)
     reason = f"  {_failure(span.failure)}" if span.failure is not None else ""
     text = f"{number}. +{length(span.start_ms - start_ms)}  {outcome} after {length(span.duration_ms)}{reason}"
-    return (None if span.result == "ok" else _COLOURS.get(span.result, "red")), text
+    return (None if span.result == "ok" else RESULT_COLOURS.get(span.result, "red")), text
 
 
 def _failure(failure: Failure) -> str:

@@ -10,13 +10,16 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-_LONGEST_ADVANCE_SECONDS = 100 * 366 * 86_400
+LONGEST_ADVANCE_SECONDS = 100 * 366 * 86_400
 _LONGEST_WAIT_SECONDS = 60.0
 _FEW_TIMERS = 64
 # Seconds since the epoch are exact to a fifth of a microsecond as floats: sums of them are only with rounding.
 _DECIMALS = 6
 
 _log = logging.getLogger("treadle.clock")
+
+
+_ALL = 10**9
 
 
 class Clock(Protocol):
@@ -134,15 +137,28 @@ class ManualClock:
         same advance fires too. One that fails is logged and keeps no other from its turn. Tasks that callbacks wake
         run when all this is done.
         """
-        if not 0 <= seconds <= _LONGEST_ADVANCE_SECONDS:
+        end = self.end_of(seconds)
+        while not self.advance_towards(end, _ALL):
+            pass
+
+    def end_of(self, seconds: float) -> float:
+        """The time that an advance ends at. Raises ValueError where there is no such advance."""
+        if not 0 <= seconds <= LONGEST_ADVANCE_SECONDS:
             raise ValueError("the clock goes forward, by a century at most")
-        end = round(self._now + seconds, _DECIMALS)
-        while self._timers and self._timers[0][0] <= end:
+        return round(self._now + seconds, _DECIMALS)
+
+    def advance_towards(self, end: float, most: int) -> bool:
+        """Part of an advance: up to `most` callbacks. True when the time is `end` and nothing more is due."""
+        while most > 0 and self._timers and self._timers[0][0] <= end:
             _, _, timer, when = heapq.heappop(self._timers)
             self._now = max(self._now, when)
+            most -= 1
             if not timer.cancelled:
                 try:
                     timer.callback()
                 except Exception:
                     _log.exception("a timer failed")
+        if self._timers and self._timers[0][0] <= end:
+            return False
         self._now = max(self._now, end)
+        return True

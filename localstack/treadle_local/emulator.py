@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from treadle_infra.interpreters import Interpreter
 from treadle_local.apigateway.service import ApiGateway
@@ -15,9 +17,9 @@ from treadle_local.aws.errors import AwsError, access_denied
 from treadle_local.aws.identity import Denial, Identity
 from treadle_local.aws.moto_bridge import Moto
 from treadle_local.aws.service import Caller, Params, Region, Result, Target
-from treadle_local.aws.services import Services
+from treadle_local.aws.services import NotBuilt, Services
 from treadle_local.aws.sts import Sts
-from treadle_local.clock import Clock, ManualClock
+from treadle_local.clock import LONGEST_ADVANCE_SECONDS, Clock, ManualClock
 from treadle_local.cloudformation.events import StackEvent
 from treadle_local.cloudformation.service import CloudFormation
 from treadle_local.dynamodb.service import DynamoDbItems
@@ -41,6 +43,13 @@ from treadle_local.sns.service import Sns
 from treadle_local.sqs.service import Sqs
 
 _CODE_PATH = "/__treadle/code/"
+_CALLBACKS_AT_ONCE = 500
+_PENDING_EVENTS = 1_000
+"""So many events of asynchronous invocations may be under way before the clock is turned on."""
+_NO_FORMS = (
+    "add the header `content-type: application/json` (curl: -H 'content-type: application/json'): "
+    "without it this could come from any web page that is open in a browser on this machine"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,7 @@ class Emulator:
         self.local_environment = local_environment
         self._listener: Listener | None = None
         self._unlogged: set[str] = set()
+        self._turning = asyncio.Lock()
         self.items = DynamoDbItems(region, clock, lambda _table: None)
         self.services = Services(moto, self.items)
         self.api_gateway = ApiGateway(region, clock)
@@ -104,6 +114,7 @@ class Emulator:
         )
         self.services.own.update(
             {
+                "apigateway": NotBuilt("apigateway"),
                 "apigatewayv2": self.api_gateway,
                 "events": self.schedules.events,
                 "scheduler": self.schedules.scheduler,
@@ -164,19 +175,26 @@ class Emulator:
                 return Response(200, package.read(), (("content-type", "application/zip"),))
         return None
 
-    def _clock_request(self, request: Request) -> Response:
+    def _clock_request(self, request: Request) -> Response | Awaitable[Response]:
         if request.method == "GET":
             return _json(200, {"now": self.clock.now(), "clock": self.clock.kind})
-        if request.method != "POST" or not request.header("content-type").startswith("application/json"):
-            return _json(405, {"error": 'POST application/json {"advance_seconds": n}'})
+        if request.method != "POST":
+            return _json(405, {"error": "GET tells the time; POST turns the clock"})
+        if not request.header("content-type").startswith("application/json"):
+            return _json(415, {"error": _NO_FORMS})
         if not isinstance(self.clock, ManualClock):
             return _json(409, {"error": "the clock is the real one; start with --clock manual to turn it by hand"})
-        try:
-            seconds = float(json.loads(request.body)["advance_seconds"])
-            self.clock.advance(seconds)
-        except (ValueError, KeyError, TypeError) as problem:
-            return _json(400, {"error": f'expected {{"advance_seconds": n}} with n >= 0: {problem}'})
-        return _json(200, {"now": self.clock.now()})
+        problem, end = _end_of_turn(self.clock, request.body)
+        return self._turn(self.clock, end) if problem is None else _json(400, {"error": problem})
+
+    async def _turn(self, clock: ManualClock, end: float) -> Response:
+        """Turns the clock, with turns for others in between; a year of firings must not be accepted all at once."""
+        async with self._turning:
+            while not clock.advance_towards(end, _CALLBACKS_AT_ONCE):
+                await asyncio.sleep(0)
+                while self.functions.pending_events() > _PENDING_EVENTS:  # noqa: ASYNC110 - it is no event of anybody's
+                    await asyncio.sleep(0.01)
+        return _json(200, {"now": clock.now()})
 
     # what CloudFormation reaches services through
 
@@ -197,7 +215,7 @@ class Emulator:
         target = Target("logs:PutLogEvents", self.region.arn("logs", f"log-group:{group}:log-stream:{stream}"))
         caller = Caller(role=version.role_arn.rsplit("/", 1)[-1], session=version.name)
         if self.identity.allows(caller.role or "", target):
-            self.logs.append(group, stream, line.text)
+            self.logs.append(group, stream, line.text, line.time_ms)
         elif stream not in self._unlogged:  # said once for each environment: its lines are on the terminal all the same
             self._unlogged.add(stream)
             refusal = access_denied(caller.arn, target.action, target.resource)
@@ -223,7 +241,7 @@ class Emulator:
             role_arn,
             principal_service=service_principal,
             principal_arn=None,
-            context={},
+            context={"aws:SourceAccount": self.region.account},
         )
 
     def role_allows(self, role_arn: str, action: str, resource: str) -> bool:
@@ -271,3 +289,20 @@ def queue_accepts(
 
 def _json(status: int, value: object) -> Response:
     return Response(status, json.dumps(value).encode(), (("content-type", "application/json"),))
+
+
+def _end_of_turn(clock: ManualClock, body: bytes) -> tuple[str | None, float]:
+    """What is wrong with the body, or the time that it turns the clock to."""
+    try:
+        wanted: object = json.loads(body)
+    except ValueError:
+        return 'the body is no JSON; it must be {"advance_seconds": n}', 0.0
+    if not isinstance(wanted, dict) or "advance_seconds" not in wanted:
+        return 'the body has no key "advance_seconds"; it must be {"advance_seconds": n}', 0.0
+    seconds = cast("Mapping[str, object]", wanted)["advance_seconds"]
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return f'"advance_seconds" must be a number, not {json.dumps(seconds, ensure_ascii=False)}', 0.0
+    try:
+        return None, clock.end_of(float(seconds))
+    except (ValueError, OverflowError):
+        return f'"advance_seconds" must be from 0 to {LONGEST_ADVANCE_SECONDS}: the clock goes forward only', 0.0

@@ -6,15 +6,16 @@ import json
 import secrets
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
 from treadle.message import Origin
 from treadle.names import Names
-from treadle.trace import new_trace
+from treadle.trace import new_trace, trace_of_event
 from treadle_infra.app.findings import TreadleError
 from treadle_local.observe.app import App
 from treadle_local.observe.reading import Logs
@@ -26,7 +27,7 @@ class Outcome:
     """What a direct run of a step gave: a result, or AWS's error document."""
 
     result: Any
-    trace_id: str | None
+    trace_id: str
     error: Mapping[str, Any] | None = None
 
 
@@ -59,10 +60,8 @@ class Running:
     def invoke(self, step: str, data: object) -> Outcome:
         """Runs a step once through Lambda's Invoke. Raises TreadleError `no-such-step`."""
         self._check_step(step)
-        outcome = self._invoke(step, {"treadle.invoke": {"data": data}})
-        if outcome.error is not None:
-            return outcome
-        return replace(outcome, result=outcome.result.get("result"))
+        trace_id = new_trace().trace_id
+        return self._invoke(step, {"treadle.invoke": {"data": data, "traceId": trace_id}}, trace_id)
 
     def schedules(self) -> list[PlannedSchedule]:
         """The schedules of all cron steps, those of one step numbered from 1."""
@@ -70,12 +69,12 @@ class Running:
 
     def schedule(self, step: str, number: int) -> PlannedSchedule:
         """One schedule of a step. Raises TreadleError `no-such-step`, `no-such-schedule`."""
-        self._check_step(step)
+        scheduled = list(dict.fromkeys(schedule.step for schedule in self.schedules()))
+        self._check_step(step, scheduled, "cron steps")
         own = [schedule for schedule in self.schedules() if schedule.step == step]
         if not own:
-            others = ", ".join(dict.fromkeys(schedule.step for schedule in self.schedules()))
-            hint = f"the steps that have are: {others}" if others else "no step of the project has"
-            raise TreadleError("no-such-schedule", f"step `{step}` has no schedule", hint=hint)
+            hint = f"the cron steps are: {', '.join(scheduled)}" if scheduled else "the project has no cron step"
+            raise TreadleError("no-such-schedule", f"step `{step}` has no cron trigger", hint=hint)
         if number > len(own):
             listed = ", ".join(f"{schedule.number}: {schedule.expression}" for schedule in own)
             raise TreadleError("no-such-schedule", f"step `{step}` has no schedule {number}", hint=f"it has {listed}")
@@ -84,19 +83,23 @@ class Running:
     def run_schedule(self, schedule: PlannedSchedule) -> Outcome:
         """Runs its step once as a firing would, whatever the day; `result` is `ok`."""
         now = datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        firing = {"schedule": schedule.name, "time": now, "id": f"manual-{secrets.token_hex(16)}", "manual": True}
-        outcome = self._invoke(schedule.step, {"treadle.cron": firing})
-        if outcome.error is not None:
-            return outcome
-        return replace(outcome, result=outcome.result.get("result"))
+        event_id = f"manual-{secrets.token_hex(16)}"
+        firing = {"schedule": schedule.name, "time": now, "id": event_id, "manual": True}
+        return self._invoke(schedule.step, {"treadle.cron": firing}, trace_of_event(event_id).trace_id)
 
-    def _check_step(self, step: str) -> None:
+    def _check_step(self, step: str, offered: Sequence[str] | None = None, kind: str = "steps") -> None:
+        """Raises TreadleError `no-such-step`, with the one of the offered names (all steps') that was meant."""
         names = self.app.steps()
-        if step not in names:
-            raise TreadleError("no-such-step", f"there is no step `{step}`", hint=f"the steps are: {', '.join(names)}")
+        if step in names:
+            return
+        choices = names if offered is None else offered
+        lower = {name.lower(): name for name in choices}
+        meant = next(iter(get_close_matches(step.lower(), list(lower), n=1)), None)
+        guess = f"did you mean `{lower[meant]}`? " if meant is not None else ""
+        listed = f"the {kind} are: {', '.join(choices)}" if choices else f"the project has no {kind}"
+        raise TreadleError("no-such-step", f"there is no step `{step}`", hint=f"{guess}{listed}")
 
-    def _invoke(self, step: str, event: Mapping[str, Any]) -> Outcome:
-        """`result` is all that the function answered."""
+    def _invoke(self, step: str, event: Mapping[str, Any], trace_id: str) -> Outcome:
         answer = self._call(
             "lambda",
             "invoke",
@@ -106,8 +109,8 @@ class Running:
         )
         document = json.loads(answer["Payload"].read() or b"null")
         if "FunctionError" in answer:
-            return Outcome(None, None, document)
-        return Outcome(document, document.get("traceId"))
+            return Outcome(None, trace_id, document)
+        return Outcome(document["result"], document["traceId"])
 
     def emit(self, topic: str, data: object) -> str:
         """Publishes a message as the adapter would; returns its trace id. Raises TreadleError `no-such-topic`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,7 +80,8 @@ class FakeAws:
 
     `items` has the rows, under any names, that a table holds when it is first used; tables are known by their names.
     `sockets` are the open WebSocket connections with the frames that each has been sent. One in `faults` gets that
-    reply to each of its frames, one in `held` none before its event is set.
+    reply to each of its frames, one in `held` none before its event is set, one in `seconds` after so long. Reading a
+    room in `room_faults` gets that reply.
     """
 
     def __init__(self) -> None:
@@ -90,6 +92,8 @@ class FakeAws:
         self.sockets: dict[str, list[Json]] = {}
         self.faults: dict[str, Reply] = {}
         self.held: dict[str, threading.Event] = {}
+        self.seconds: dict[str, float] = {}
+        self.room_faults: dict[str, Reply] = {}
         self.store = DynamoDbItems(Region(), ManualClock(), self._describe)
         self._connections = 0
         self._lock = threading.Lock()
@@ -128,6 +132,8 @@ class FakeAws:
             self.asked.append(Asked(operation, payload, dict(headers), connection, path))
         if held is not None:
             held.wait()
+        if operation == "PostToConnection" and payload["ConnectionId"] in self.seconds:
+            time.sleep(self.seconds[payload["ConnectionId"]])
         with self._lock:
             return self._answer(operation, payload)
 
@@ -167,6 +173,9 @@ class FakeAws:
         return Reply() if answer is None else answer(payload)
 
     def _item_operation(self, operation: str, payload: Json) -> Reply:
+        room = payload.get("ExpressionAttributeValues", {}).get(":room", {}).get("S")
+        if room in self.room_faults:
+            return self.room_faults[room]
         if operation in ("Query", "Scan") and self.page_items is not None:
             payload = {"Limit": self.page_items, **payload}
         try:
@@ -229,7 +238,7 @@ class FakeAws:
                 raw = self.rfile.read(int(headers["content-length"]))
                 self._reply(fake.request(self.command, self.path, headers, raw, self.number))
 
-            do_DELETE = do_POST
+            do_DELETE = do_POST  # noqa: N815 - http.server's name
 
             def _reply(self, reply: Reply) -> None:
                 self.close_connection = reply.close or reply.drop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import time
 from collections.abc import Mapping
@@ -70,6 +71,9 @@ def saying(connection: str, body: object, route_key: str = "$default") -> Json:
     return event
 
 
+_request_times = itertools.count(int(time.time() * 1000))
+
+
 def joining(connection: str, group: Any, item_id: Any = None, subscription: Any = "s1", **data: Any) -> Json:
     return _about("join", connection, group, item_id, subscription, data)
 
@@ -88,6 +92,7 @@ def _of(connection: str, name: str) -> Json:
     event = event_file(name)
     event["requestContext"]["connectionId"] = connection
     event["requestContext"]["connectedAt"] = int(time.time() * 1000)
+    event["requestContext"]["requestTimeEpoch"] = next(_request_times)
     return event
 
 
@@ -134,13 +139,14 @@ class StreamRows:
 
     def send(self, event_type: str, data: Json, item_id: str | None = None) -> Json:
         """The record of an event that is sent to the group, or to one item."""
+        row_id = "\x00" + "0" * 32
         row = {
-            **self._key("\x00" + "0" * 32),
+            **self._key(row_id),
             "value": {"M": {"type": {"S": event_type}, "data": data}},
             "timestamp": {"N": str(self._now_ms)},
             **({} if item_id is None else {"item": {"S": item_id}}),
         }
-        return self.record("INSERT", row["id"]["S"], None, row)
+        return self.record("INSERT", row_id, None, row)
 
     def record(self, name: str, item_id: str, old: Json | None, new: Json | None) -> Json:
         record: Json = event_file("dynamodb_stream.json")["Records"][0]
@@ -189,7 +195,7 @@ class LiveApp:
     def close(self) -> None:
         """Ends the connections to the fake AWS."""
         for process in self._processes:
-            process.resources(Context()).client.close()
+            process.close()
 
     def connect(self, *connections: str) -> None:
         for connection in connections:

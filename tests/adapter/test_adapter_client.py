@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import string
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from hashlib import sha256
+from urllib.parse import quote
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -16,7 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treadle.aws.client import AwsClient
-from treadle.aws.endpoints import endpoint_of
+from treadle.aws.connections import Connections
+from treadle.aws.endpoints import connections_endpoint, endpoint_of
+from treadle.aws.errors import is_gone
 from treadle.aws.sigv4 import Credentials, signed_headers
 from treadle.errors import AwsCallError, ConfigurationError
 
@@ -25,6 +30,7 @@ from .fake_aws import FakeAws, Reply, failure, xml_failure
 PRINTABLE = st.text(st.sampled_from(string.ascii_letters + string.digits + " /+=:;,'\"%~"), max_size=30)
 TOKENS = st.text(st.sampled_from(string.ascii_letters + string.digits + "+/="), min_size=1, max_size=60)
 NAMES = st.from_regex(r"x-[a-z]{1,12}(-[a-z0-9]{1,8})?", fullmatch=True)
+WS_ENDPOINT = "https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/dev"
 HOSTS = st.sampled_from(["127.0.0.1:4566", "localhost:80", "sqs.eu-west-1.amazonaws.com", "[::1]:4566", "a.b:8443"])
 
 
@@ -56,6 +62,91 @@ def test_signatures_are_botocores(
     )
     assert ours["authorization"] == theirs.headers["Authorization"]
     assert ours.get("x-amz-security-token", "") == token
+
+
+SEGMENTS = st.text(min_size=1, max_size=20).filter(lambda text: text not in (".", ".."))
+
+
+@given(segments=st.lists(SEGMENTS, min_size=1, max_size=4), method=st.sampled_from(["GET", "POST", "DELETE"]))
+def test_signatures_of_paths_are_botocores(segments: list[str], method: str) -> None:
+    path = "/" + "/".join(quote(segment, safe="@") for segment in segments)
+    theirs = AWSRequest(method, f"https://a.example{path}", headers={"host": "a.example"}, data=b"{}")
+    SigV4Auth(BotocoreCredentials("AKIDEXAMPLE", "secret"), "execute-api", "us-east-1").add_auth(theirs)
+    at = datetime.strptime(theirs.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    ours = signed_headers(
+        {},
+        b"{}",
+        host="a.example",
+        service="execute-api",
+        region="us-east-1",
+        credentials=Credentials("AKIDEXAMPLE", "secret"),
+        at_seconds=at.timestamp(),
+        method=method,
+        path=path,
+        body_sha256=sha256(b"{}").hexdigest(),
+    )
+    assert ours["authorization"] == theirs.headers["Authorization"]
+
+
+@pytest.mark.parametrize(
+    ("address", "elsewhere", "url", "path"),
+    [
+        (WS_ENDPOINT, "", "https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com", "/dev"),
+        (WS_ENDPOINT, "http://127.0.0.1:4566", "http://127.0.0.1:4566", "/_aws/execute-api/a1b2c3d4e5/dev"),
+    ],
+)
+def test_connections_are_reached_at_the_stage_of_their_api(
+    monkeypatch: pytest.MonkeyPatch, address: str, elsewhere: str, url: str, path: str
+) -> None:
+    monkeypatch.setenv("TREADLE_WS_ENDPOINT", address)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere)
+    endpoint, found = connections_endpoint()
+    assert (endpoint.url, found) == (url, path)
+    assert endpoint_of("execute-api", "eu-west-1", "aws").url == url
+
+
+@pytest.mark.parametrize(
+    "address", ["", "a1b2c3d4e5", "https://a.execute-api.eu-west-1.amazonaws.com", "wss://a.b/dev"]
+)
+def test_an_address_that_is_no_stages_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("TREADLE_WS_ENDPOINT", address)
+    with pytest.raises(ConfigurationError, match="TREADLE_WS_ENDPOINT"):
+        connections_endpoint()
+
+
+def test_posts_and_closes_name_the_connection_in_a_signed_path(aws: FakeAws, client: AwsClient) -> None:
+    aws.sockets["L0SM9cOFvHcCIhw="] = []
+    connections = Connections(client)
+    connections.post("L0SM9cOFvHcCIhw=", b'{"a":1}', sha256(b'{"a":1}').hexdigest())
+    assert aws.sockets["L0SM9cOFvHcCIhw="] == [{"a": 1}]
+    connections.close("L0SM9cOFvHcCIhw=")
+    with pytest.raises(AwsCallError) as raised:
+        connections.close("L0SM9cOFvHcCIhw=")
+    assert is_gone(raised.value)
+    assert [asked.operation for asked in aws.asked] == ["PostToConnection", "DeleteConnection", "DeleteConnection"]
+    assert {asked.path.rpartition("/")[2] for asked in aws.asked} == {"L0SM9cOFvHcCIhw%3D"}
+    assert "/execute-api/aws4_request" in aws.asked[0].headers["authorization"]
+    assert {asked.connection for asked in aws.asked} == {0}
+
+
+def test_calls_at_once_do_not_wait_for_each_other(aws: FakeAws, client: AwsClient) -> None:
+    aws.sockets |= {"slow=": [], "quick=": []}
+    aws.held["slow="] = release = threading.Event()
+    connections = Connections(client)
+    slow = threading.Thread(target=connections.post, args=("slow=", b"{}", sha256(b"{}").hexdigest()))
+    slow.start()
+    connections.post("quick=", b"{}", sha256(b"{}").hexdigest())
+    assert (aws.sockets["quick="], aws.sockets["slow="]) == ([{}], [])
+    release.set()
+    slow.join()
+    assert aws.sockets["slow="] == [{}]
+
+
+def test_the_members_of_an_error_are_kept(aws: FakeAws, client: AwsClient) -> None:
+    aws.replies["Op"] = [Reply(400, b'{"__type": "x#ConditionalCheckFailedException", "Item": {"a": {"S": "b"}}}')]
+    with pytest.raises(AwsCallError) as raised:
+        call(client)
+    assert raised.value.details["Item"] == {"a": {"S": "b"}}
 
 
 @pytest.mark.parametrize(

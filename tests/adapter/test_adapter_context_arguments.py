@@ -53,11 +53,15 @@ STATE_READS = {
     "(group='g', key='k')": "g",
 }
 WRONG_CALLS = [
-    ("state.set('k')", "state.set() takes 2 or 3 arguments (group, key, value), got 1"),
-    ("state.set()", "got 0"),
-    ("state.set('g', 'k', 1, 2)", "got 4"),
+    ("state.set('k')", "state.set() takes 2 or 3 arguments (group, key, value), got 1; missing: value"),
+    ("state.set()", "got 0; missing: key, value"),
+    ("state.set(group='g', key='k')", "got 2; missing: value"),
+    ("state.set('g', 'k', 1, 2)", "got 4; by keyword only: ttl_seconds, expected_version"),
     ("state.set('g', 'k', 1, value=2)", "got 4"),
     ("state.set('k', 1, id='k')", "state.set() has no argument `id`; it takes group, key, value"),
+    ("state.set('k', 1, ttl=5)", "it takes group, key, value, ttl_seconds, expected_version; did you mean `ttl_sec"),
+    ("state.delete('k', version=5)", "it takes group, key, expected_version; did you mean `expected_version`?"),
+    ("state.get('k', ttl_seconds=5)", "state.get() has no argument `ttl_seconds`; it takes group, key"),
     ("state.get()", "state.get() takes 1 or 2 arguments (group, key), got 0"),
     ("state.get('g', 'k', 'x')", "got 3"),
     ("state.get_with_version()", "state.get_with_version() takes 1 or 2"),
@@ -68,6 +72,7 @@ WRONG_CALLS = [
     ("state.get(None, 'k')", "`group` must be a text, not NoneType"),
     ("state.get('g', 1.5)", "`key` must be a text, not float"),
     ("state.get('g', True)", "`key` must be a text, not bool"),
+    ("state.get_group(1.5)", "state.get_group: `group` must be a text, not float"),
     ("state.list_groups('g')", "takes 1 positional argument but 2 were given"),
     ("streams.m.set({})", "streams.m.set() takes 2 or 3 arguments (group_id, id, data), got 1"),
     ("streams.m.set('1', 'text')", "streams.m.set: `data` must be a dict, not str"),
@@ -76,10 +81,49 @@ WRONG_CALLS = [
     ("streams.m.delete('g', '1', {})", "streams.m.delete() takes 1 or 2 arguments (group_id, id), got 3"),
     ("streams.m.get_group('g', '1')", "streams.m.get_group() takes 0 or 1 arguments (group_id), got 2"),
     ("streams.m.get([], '1')", "`group_id` must be a text, not list"),
-    ("streams.m.send('g')", "missing 1 required positional argument: 'event'"),
-    ("streams.m.send('g', {}, 1)", "takes 3 positional arguments but 4 were given"),
-    ("streams.m.send(group='g', event={})", "unexpected keyword argument 'group'"),
+    ("streams.m.set('1', {}, ttl=5)", "it takes group_id, id, data, ttl_seconds; did you mean `ttl_seconds`?"),
+    ("streams.m.send()", "streams.m.send() takes 1 or 2 arguments (channel, event), got 0; missing: event; the forms"),
+    ("streams.m.send(channel='g')", "got 1; missing: event; the forms are send(event), to the group `default`, and"),
+    ("streams.m.send('g', {}, 1)", "streams.m.send() takes 1 or 2 arguments (channel, event), got 3; the forms are"),
+    ("streams.m.send('g')", "streams.m.send: `event` is a str; the forms are send(event)"),
+    ("streams.m.send({'groupId': 'g'})", "streams.m.send: `event` has groupId; the forms are send(event)"),
+    ("streams.m.send(group_id='g', event={})", "streams.m.send() has no argument `group_id`; it takes channel, event"),
 ]
+
+
+NO_TEXT_OF_A_KEY = {
+    "state": [
+        "get(None)", "get('g', None)", "get_with_version(None)", "set(None, 1)", "update(None, [])", "delete(None)",
+        "get_group(None)", "getGroup(None)", "clear(None)",
+    ],
+    "streams.m": [
+        "get(None)", "get('g', None)", "set(None, {})", "update(None, [])", "delete(None)", "get_group(None)",
+        "getGroup(None)", "clear(None)", "send('', E)", "send({'groupId': None}, E)", "send({'id': []}, E)",
+    ],
+}  # fmt: skip
+SIMILAR_NAMES = {
+    "state.get(groupId='g', key='k')": "group",
+    "state.get(group_id='g', key='k')": "group",
+    "state.get('g', id='k')": "key",
+    "state.get('g', item_id='k')": "key",
+    "state.set('k', data=1)": "value",
+    "state.set('k', vale=1)": "value",
+    "state.set('k', 1, ttlSeconds=5)": "ttl_seconds",
+    "state.set('k', 1, ttl_second=5)": "ttl_seconds",
+    "state.set('k', 1, expectedVersion=5)": "expected_version",
+    "state.update('k', operations=[])": "ops",
+    "streams.m.get(groupId='g', id='1')": "group_id",
+    "streams.m.get(group='g', id='1')": "group_id",
+    "streams.m.get('g', itemId='1')": "id",
+    "streams.m.get('g', key='1')": "id",
+    "streams.m.set('1', value={})": "data",
+    "streams.m.set('1', {}, TTL=5)": "ttl_seconds",
+    "streams.m.set('1', {}, ttlSeconds=5)": "ttl_seconds",
+    "streams.m.send({}, groupId='g')": "channel",
+    "streams.m.send('g', evnt={})": "event",
+    "streams.m.get('1', limit=5)": None,
+    "streams.m.set('1', {}, expected_version=5)": None,
+}
 
 
 @pytest.mark.parametrize(("table", "key_name", "calls"), [(STATE, "key", STATE_WRITES), (STREAM, "id", STREAM_WRITES)])
@@ -139,4 +183,44 @@ def test_wrong_arguments_are_told_by_name_and_nothing_is_asked(folder: StepFolde
 
     for (call, words), one in zip(WRONG_CALLS, found, strict=True):
         assert (one["type"], words in one["message"]) == ("TypeError", True), (call, one)
+    assert aws.asked == []
+
+
+def test_what_is_no_key_is_told_with_the_method(folder: StepFolder, aws: FakeAws) -> None:
+    calls = [f"{target}.{call}" for target, ending in NO_TEXT_OF_A_KEY.items() for call in ending]
+    event = '{"type": "t"}'
+    found = errors(folder, aws, [f"c.{call.replace('E)', f'{event})')}" for call in calls], streams=["m"])
+
+    for call, one in zip(calls, found, strict=True):
+        method = call.partition("(")[0].replace("getGroup", "get_group")
+        assert one["message"].startswith(f"{method}: `"), (call, one)
+    assert aws.asked == []
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("state.set('k', float('nan'))", "state.set: value is nan"),
+        ("state.set('k', 'x' * 410_000)", "state.set: value makes an item of 410,"),
+        ("streams.m.set('k', {'a': [float('inf')]})", "streams.m.set: data.a[0] is inf"),
+        ("streams.m.send({'type': 't', 'data': {'a': float('inf')}})", "streams.m.send: data.a is inf"),
+        ("streams.m.send({'type': 't', 'data': 'x' * 131_072})", "streams.m.send: event makes a message of 131,"),
+    ],
+)
+def test_values_that_cannot_be_stored_are_told_with_the_method(
+    folder: StepFolder, aws: FakeAws, call: str, words: str
+) -> None:
+    (found,) = errors(folder, aws, [f"c.{call}"], streams=["m"])
+
+    assert found["type"] == "InvalidValue"
+    assert found["message"].startswith(words)
+
+
+def test_names_that_are_similar_or_used_elsewhere_are_put_right(folder: StepFolder, aws: FakeAws) -> None:
+    found = errors(folder, aws, [f"c.{call}" for call in SIMILAR_NAMES], streams=["m"])
+
+    for (call, meant), one in zip(SIMILAR_NAMES.items(), found, strict=True):
+        assert one["type"] == "TypeError"
+        assert "has no argument" in one["message"], (call, one)
+        assert one["message"].partition("did you mean ")[2].partition("?")[0] == (f"`{meant}`" if meant else ""), call
     assert aws.asked == []

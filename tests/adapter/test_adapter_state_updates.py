@@ -149,7 +149,7 @@ def test_fields_of_a_value_that_has_none_are_refused(folder: StepFolder, aws: Fa
     found = error(folder, aws, body)
 
     assert found["type"] == "InvalidValue"
-    assert found["message"].startswith("`k` of group `g` is no object and has no fields")
+    assert found["message"].startswith("state.update: `k` of group `g` is no object and has no fields")
     assert aws.rows(TABLE)[0]["value"] == {"L": [{"N": "1"}]}
 
 

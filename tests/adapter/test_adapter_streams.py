@@ -217,6 +217,65 @@ def test_what_a_stream_refuses_is_said_by_name(folder: StepFolder, aws: FakeAws)
     assert aws.asked == []
 
 
+SENDABLE = 131_072
+FRAME = {
+    "timestamp": FROZEN,
+    "streamName": "m",
+    "groupId": "g",
+    "id": "1",
+    "event": {"type": "update", "data": {"a": "", "id": "1"}},
+}
+ROOM = SENDABLE - len(json.dumps(FRAME, separators=(",", ":")))
+"""The characters for which a message has room beside the rest of an item."""
+
+
+def test_an_item_too_large_for_followers_is_stored_with_one_warning(folder: StepFolder, aws: FakeAws) -> None:
+    body = f"""
+    for stream in (c.streams.m, c.streams.n):
+        await stream.set("g", "1", {{"a": "x" * {ROOM}}})
+    for key in ("1", "2"):
+        await c.streams.m.set("g", key, {{"a": "x" * {ROOM + 1}}})
+    return {{"body": 1}}
+    """
+    done = run(folder, aws, body, streams=["m", "n"])
+    (line,) = done.lines("warn")
+
+    assert done.records[0]["result"] == "ok"
+    assert len(row(aws, "2")["value"]["M"]["a"]["S"]) == ROOM + 1
+    assert {name: line[name] for name in ("stream", "group", "id", "bytes", "step", "traceId", "requestId")} == {
+        "stream": "m",
+        "group": "g",
+        "id": "1",
+        "bytes": SENDABLE + 1,
+        **{name: done.records[0][name] for name in ("step", "traceId", "requestId")},
+    }
+    assert line["msg"].startswith(
+        "streams.m.set: `1` of group `g` is stored and makes a message of 131,073 bytes; a WebSocket client can be "
+        "sent 131,072 (128 KB), so that followers get an `error` event with the code MESSAGE_TOO_LARGE instead"
+    )
+
+
+@pytest.mark.parametrize("fields", ["'\\u00e9' * 66_000", "'\\x01' * 22_000", "'\\U0001f600' * 33_000"])
+@pytest.mark.parametrize(
+    "write", ["set('g', '1', {'a': %s})", "update('g', '1', [{'type': 'set', 'path': 'a', 'value': %s}])"]
+)
+def test_the_warning_has_the_bytes_of_the_frame(folder: StepFolder, aws: FakeAws, write: str, fields: str) -> None:
+    done = run(folder, aws, f"await c.streams.m.{write % fields}\nreturn {{'body': 1}}", **STREAMS)
+    (line,) = done.lines("warn")
+    found = row(aws)
+    whole = FRAME | {"event": {"type": "update", "data": {"a": found["value"]["M"]["a"]["S"], "id": "1"}}}
+
+    assert line["msg"].startswith(f"streams.m.{write[:3]}")
+    assert line["bytes"] == len(json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def test_a_write_that_fails_is_not_warned_of(folder: StepFolder, aws: FakeAws) -> None:
+    done = run(folder, aws, "await c.streams.m.set('g', '1', {'a': 'x' * 410_000})", **STREAMS)
+
+    assert done.records[0]["result"] == "error"
+    assert done.lines("warn") == []
+
+
 # events
 
 
@@ -249,6 +308,23 @@ def test_an_event_is_a_row_of_its_own_that_expires(folder: StepFolder, aws: Fake
     assert rows["n"]["group"] == {"S": "g"}
 
 
+def test_an_event_is_sent_by_position_and_by_keyword(folder: StepFolder, aws: FakeAws) -> None:
+    body = """
+    m = c.streams.m
+    await m.send({"type": "a"})
+    await m.send(event={"type": "b"})
+    await m.send("g", event={"type": "c"})
+    await m.send({"type": "d"}, channel={"id": "1"})
+    await m.send(channel="g", event={"type": "e"})
+    return {"body": 1}
+    """
+    value(folder, aws, body, **STREAMS)
+
+    sent = {one["value"]["M"]["type"]["S"]: (one["group"]["S"], "item" in one) for one in aws.rows(TABLE)}
+    default = ("default", False)
+    assert sent == {"a": default, "b": default, "c": ("g", False), "d": ("default", True), "e": ("g", False)}
+
+
 def test_an_event_without_await_is_sent_in_the_order_of_the_program(folder: StepFolder, aws: FakeAws) -> None:
     body = """
     m = c.streams.m
@@ -268,10 +344,10 @@ def test_what_cannot_be_sent_is_refused_when_it_is_sent(folder: StepFolder, aws:
     cases = [
         ("send('g', {})", "TypeError", "streams.m.send: the event's `type` must be a text, not None"),
         ("send('g', {'type': ''})", "TypeError", "the event's `type` must be a text"),
-        ("send('g', 'typing')", "TypeError", "`event` is a str; send takes a channel"),
-        ("send('g', {'type': 't', 'payload': 1})", "TypeError", "`event` has payload; send takes"),
-        ("send(['g'], {'type': 't'})", "TypeError", "`channel` is a list; send takes"),
-        ("send({'group_id': 'g'}, {'type': 't'})", "TypeError", "`channel` has group_id; send takes"),
+        ("send('g', 'typing')", "TypeError", "`event` is a str; the forms are send(event)"),
+        ("send('g', {'type': 't', 'payload': 1})", "TypeError", "`event` has payload; the forms are"),
+        ("send(['g'], {'type': 't'})", "TypeError", "`channel` is a list; the forms are"),
+        ("send({'group_id': 'g'}, {'type': 't'})", "TypeError", "`channel` has group_id; the forms are"),
         ("send('', {'type': 't'})", "ValueError", "`channel` must not be empty"),
         ("send({'groupId': None}, {'type': 't'})", "TypeError", "`groupId` must be a text, not NoneType"),
         ("send({'groupId': 'g', 'id': '\\x00'}, {'type': 't'})", "ValueError", "`id` must not begin with a NUL"),

@@ -14,7 +14,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.aws.sns import percent_encoded
+from treadle.aws.percent import percent_encoded
 from treadle.errors import InvalidValue
 from treadle.http.query import parse_query
 from treadle.json_values import dump_json

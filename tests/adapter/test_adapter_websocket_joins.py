@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,17 @@ from treadle.shapes import LambdaContext
 
 from .fake_aws import FakeAws
 from .interleaving import Actor, Choose, all_orders, run_to_the_end, stop_here
-from .live_app import CREDENTIALS, NAMES, STREAM, LiveApp, joining, system_folder
+from .live_app import (
+    CONNECTIONS,
+    CREDENTIALS,
+    NAMES,
+    STREAM,
+    LiveApp,
+    disconnecting,
+    joining,
+    leaving,
+    system_folder,
+)
 from .stream_client import StreamClient
 
 Json = dict[str, Any]
@@ -40,7 +52,10 @@ class StoppingClient(AwsClient):
         if call.operation in self._stops_at:
             stop_here()
         reply = self._aws.request(call.method, call.path, call.headers, call.body)
-        assert 200 <= reply.status < 300, reply
+        if not 200 <= reply.status < 300:
+            details: Json = json.loads(reply.body or b"{}")
+            code = str(details.get("__type", "GoneException")).rpartition("#")[2]
+            raise call.failed(code, "refused", reply.status, details)
         return Response(reply.status, {}, reply.body)
 
 
@@ -64,9 +79,12 @@ class StoppingProcess(SystemProcess):
     def resources(self, lambda_context: LambdaContext) -> Resources:
         return self._stopping
 
+    def hurried_client(self, lambda_context: LambdaContext, reserved_seconds: Callable[[], float]) -> AwsClient:
+        return self._stopping.client
+
 
 class Stage:
-    """The two functions' processes, over a fake AWS: joins stop at what matters to others, announcing where it sends."""
+    """The two functions' processes, over a fake AWS: joining stops where it matters to others, announcing at sends."""
 
     def __init__(self, aws: FakeAws, folder: Path) -> None:
         self.aws = aws
@@ -189,7 +207,7 @@ def test_two_writes_at_any_moments_of_a_join_end_up_with_the_client(
 def test_writes_at_any_moments_of_a_join_end_up_with_the_client(stage: Stage, subscriptions: str) -> None:
     joined, joins = SUBSCRIPTIONS[subscriptions]
     for seed in range(40):
-        chance = random.Random(seed)
+        chance = random.Random(seed)  # noqa: S311
         texts = {item_id: chance.choice([None, "old"]) for item_id in "ab"}
         before: list[Write] = [(item_id, text) for item_id, text in texts.items() if text is not None]
         writes: list[Write] = []
@@ -199,3 +217,56 @@ def test_writes_at_any_moments_of_a_join_end_up_with_the_client(stage: Stage, su
             texts[item_id] = text
             writes.append((item_id, text))
         Scene(stage, before, joined, joins).play(writes, chance.randrange)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "events", "left"),
+    [
+        ([], ["join", "leave"], set[str]()),
+        (["join"], ["leave", "join"], {'["messages","inbox"]'}),
+        ([], ["join", "leave", "join"], {'["messages","inbox"]'}),
+        ([], ["join", "disconnect"], None),
+        (["join"], ["leave", "join", "disconnect"], None),
+    ],
+)
+def test_what_a_client_says_last_counts_in_whatever_order_it_is_served(
+    aws: FakeAws,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    earlier: list[str],
+    events: list[str],
+    left: set[str] | None,
+) -> None:
+    """API Gateway hands the messages of a connection over side by side. `left`: the rooms that are followed then."""
+    for name, value in {**aws.environment, **CREDENTIALS}.items():
+        monkeypatch.setenv(name, value)
+    process = StoppingProcess(aws, "websocket", tmp_path, "PutItem", "UpdateItem", "DeleteItem", "Query")
+    build: dict[str, Callable[[], Json]] = {
+        "join": lambda: joining(CONNECTION, "inbox"),
+        "leave": lambda: leaving(CONNECTION, "inbox"),
+        "disconnect": lambda: disconnecting(CONNECTION),
+    }
+    app = LiveApp(aws, process, process)
+
+    def serving(event: Json) -> Callable[[], None]:
+        def serve() -> None:
+            app.send(event)
+
+        return serve
+
+    def run(choose: Choose) -> None:
+        aws.clear()
+        app.connect(CONNECTION)
+        for kind in earlier:
+            app.send(build[kind]())
+        said = [build[kind]() for kind in events]
+        run_to_the_end([Actor(serving(event)) for event in said], choose)
+        rooms = {row["room"]["S"] for row in aws.rows(CONNECTIONS)}
+        if left is None:
+            assert rooms == set()
+        else:
+            assert {room for room in rooms if not room.startswith("connection/")} == left
+
+    numbers = random.Random(7)  # noqa: S311
+    for _ in range(150):
+        run(numbers.randrange)

@@ -118,7 +118,7 @@ def test_retries_come_after_one_and_then_two_minutes() -> None:
 
     scene = play([FAILED, FAILED, FAILED], script)
     assert scene.runs() == [0.0, 60.0, 180.0]
-    assert scene.dropped == ['an asynchronous event was dropped: RetriesExhausted after 3 runs: {"errorMessage": "no"}']
+    assert scene.dropped == ["given up after 3 attempts: no; no destination has a record of it"]
 
 
 def test_a_success_after_a_retry_is_recorded_once() -> None:

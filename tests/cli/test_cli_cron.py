@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -96,13 +97,37 @@ def test_a_cron_step_that_fails_is_told_with_its_stack(dev: Dev) -> None:
 
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith('ValueError: no night\n  File "steps/fail_step.py", line 5, in handler\n')
+    told = wait_until("its record", lambda: dev.first("handled", step="Fail"))["record"]
+    assert done.err.endswith(f"\ntrace {told['traceId']}\n")
+    assert treadle("trace", told["traceId"], "-C", dev.project).code == 0
+
+
+def test_a_firing_that_fails_to_the_end_says_where_its_record_is(dev: Dev) -> None:
+    dev.advance(86_400)
+    name = dev.client("sqs").list_queues()["QueueUrls"][0].rsplit("/", 1)[-1].split("--")[0]
+    for attempt, pause in ((1, 0), (2, 60), (3, 120)):
+        dev.advance(pause)
+        wait_until(f"attempt {attempt}", lambda: len(fired(dev)) >= attempt)  # noqa: B023 - called here
+    trouble = wait_until("the end", lambda: dev.first("trouble", step="Fail"))
+
+    queue = f"{name}--dev--Fail--dead"
+    assert trouble["text"] == f"given up after 3 attempts: ValueError: no night; AWS's record of it is in {queue}"
+    trace_id = fired(dev)[0]["traceId"]
+    assert treadle("trace", trace_id, "--json", "-C", dev.project).json()["result"] == "dead-letter"
+
+
+def fired(dev: Dev) -> list[dict[str, Any]]:
+    """The records of the step that fails, as its schedule ran it."""
+    records = [one["record"] for one in dev.all("handled", step="Fail")]
+    return [record for record in records if not record["trigger"].get("manual")]
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("Nobody",), "error[no-such-step]: there is no step `Nobody`\n"),
-        (("Api",), "error[no-such-schedule]: step `Api` has no schedule\nhint: the steps that have are: "),
+        (("Nobody",), "error[no-such-step]: there is no step `Nobody`\nhint: the cron steps are: Berlin, "),
+        (("dialy",), "error[no-such-step]: there is no step `dialy`\nhint: did you mean `Daily`? the cron steps are: "),
+        (("Api",), "error[no-such-schedule]: step `Api` has no cron trigger\nhint: the cron steps are: Berlin, "),
         (("Daily", "--schedule", "2"), "error[no-such-schedule]: step `Daily` has no schedule 2\nhint: it has 1: 0 9"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from treadle_cli.reporting import JsonReporter, TextReporter
+from treadle_local.cloudformation.events import StackEvent
+from treadle_local.dev.happenings import Mended, Ready, Reloaded
 from treadle_local.dev.translate import Translator
 from treadle_local.functions.logs import LogLine
 from treadle_local.functions.pollers import Batch
@@ -107,11 +110,11 @@ def test_a_batch_that_fails_says_where_its_records_go(translator: Translator, li
     watcher = translator.watcher()
     watcher.batch(Batch("shop--dev--_treadle-broadcast", STREAM, 3, 3, "r", "it raised"))
     watcher.batch(Batch("shop--dev--_treadle-broadcast", STREAM, 3, 0, "r", None))
-    watcher.dropped("shop--dev--_treadle-broadcast", "3 record(s) were dropped: too old")
+    watcher.dropped("shop--dev--_treadle-broadcast", "3 changes were given up: too old")
 
     assert lines() == [
         "trouble 3 message(s) go back to the stream: it raised",
-        "trouble given up: 3 record(s) were dropped: too old",
+        "trouble 3 changes were given up: too old",
     ]
 
 
@@ -132,3 +135,87 @@ def test_programs_get_the_same_as_objects(capsys: pytest.CaptureFixture[str]) ->
     }
     assert connected == {"event": "connected", "connection_id": "c1=", "path": "/feed"}
     assert (announced["event"], announced["change"], announced["delivered"]) == ("announced", "update", 2)
+
+
+def test_what_a_step_says_cannot_steer_the_terminal_or_look_like_a_line_of_its_own(
+    translator: Translator, lines: Callable[[], list[str]]
+) -> None:
+    translator.watcher().log(LogLine("shop--dev--Nightly", "r", "\x1b[31mred\x1b[0m\ttab \x9b2J \u202e", 0))
+    fields = {"who\n": "a\n12:00:00  Fake  INFO hi", "deep": ["\x07\u2066"]}
+    log(translator, "Nightly", {"level": "info", "msg": "one\n12:00:00  Fake  INFO two\r", **fields})
+    failed = {
+        "level": "error",
+        "msg": "failed",
+        "errorType": "E",
+        "errorMessage": "no",
+        "stack": "E: no\nmore \x1b[2J\n",
+    }
+    log(translator, "Nightly", failed)
+    translator.watcher().dropped("shop--dev--Nightly", "given up\nas if")
+
+    margin = " " * len("12:00:00  Nightly  ")
+    assert lines() == [
+        r"│ \x1b[31mred\x1b[0m" + "\t" + r"tab \x9b2J \u202e",
+        r'INFO one  who\n=a\n12:00:00  Fake  INFO hi  deep=["\u0007\u2066"]',
+        margin + r"│ 12:00:00  Fake  INFO two\r",
+        "ERROR failed",
+        margin + "│ E: no",
+        margin + r"│ more \x1b[2J",
+        "trouble given up",
+        margin + "│ as if",
+    ]
+
+
+def test_programs_get_what_a_step_says_exactly(capsys: pytest.CaptureFixture[str]) -> None:
+    translator = Translator(JsonReporter().tell)
+    for text in ("\x1b[31mred\u202e", "half \ud83d of a pair"):
+        translator.watcher().log(LogLine("f", "r", text, 0))
+
+    told = [json.loads(line)["text"] for line in capsys.readouterr().out.splitlines()]
+    assert told == ["\x1b[31mred\u202e", "half \ud83d of a pair"]
+
+
+def test_a_resource_that_fails_is_told_without_the_details_of_the_call_and_with_a_remedy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reason = "Invalid Schedule Expression. (Service: scheduler; Status Code: 400; Error Code: ValidationException)"
+    failed = StackEvent("id", "shop--dev", "Nightly", "", "AWS::Scheduler::Schedule", "CREATE_FAILED", 0, reason)
+    for reporter in (TextReporter(colour=False), JsonReporter()):
+        translator = Translator(reporter.tell)
+        translator.origins = {"Nightly": {"Step": "Nightly", "Source": "steps/nightly_step.py:3"}}
+        translator.watcher().stack_event(failed)
+
+    text, told = capsys.readouterr().out.rsplit("\n\n", 1)
+    assert text.strip().splitlines() == [
+        "error[deploy-failed]: AWS::Scheduler::Schedule: Invalid Schedule Expression.",
+        "  --> steps/nightly_step.py:3 (step Nightly)",
+        "hint: look at the step's `cron` and `timezone`: AWS takes fewer expressions than cron does",
+    ]
+    assert json.loads(told)["reason"] == reason
+
+
+def test_a_reload_names_what_changed(lines: Callable[[], list[str]]) -> None:
+    tell = TextReporter(colour=False).tell
+    tell(Reloaded(("Nightly",), (), 0.05, ("stream `secret`",)))
+    tell(Reloaded((), ("stream `old`",), 0.05, ("authentication",)))
+    tell(Reloaded((), (), 0.05))
+    tell(Mended(1, 0))
+    tell(Mended(2, 1))
+
+    assert lines() == [
+        "reloaded Nightly, stream `secret`  50 ms",
+        "reloaded authentication; removed stream `old`  50 ms",
+        "reloaded settings  50 ms",
+        "mended 1 error",
+        "mended 2 errors, 1 left",
+    ]
+
+
+def test_the_way_to_turn_the_clock_can_be_copied_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    ready = Ready("http://127.0.0.1:1", "ws://127.0.0.1:1", "http://127.0.0.1:2", "manual", 1.0, (), ())
+    TextReporter(colour=False).tell(ready)
+
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  Clock")]
+    command = shlex.split(line.removeprefix("  Clock   manual: "))
+    assert command[:4] == ["curl", "-X", "POST", "http://127.0.0.1:2/__treadle/clock"]
+    assert command[4:] == ["-H", "content-type: application/json", "-d", '{"advance_seconds": 60}']

@@ -9,7 +9,7 @@ import json
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,7 @@ def build_pages(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path) -> Generator[str]:
     """The address at which the files of a folder are."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):

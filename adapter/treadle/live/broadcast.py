@@ -20,14 +20,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from treadle.aws.client import AwsClient
     from treadle.live.connections import Follower
     from treadle.live.frames import Frame
     from treadle.shapes import Event, LambdaContext, LambdaHandler
 
 SYSTEM = "broadcast"
-_RESERVED_SECONDS = 10.0
-_RESERVED_SHARE = 1 / 3
-"""What is left of an invocation's time, at most, when nothing new is begun any more."""
+_CATCH_UP_SECONDS, _CATCH_UP_SHARE = 10.0, 1 / 3
+"""What is left of an invocation's time, at most, when no further change is begun: for those who are behind."""
+_PARTING_SECONDS, _PARTING_SHARE = 3.0, 1 / 10
+"""What is left when nothing is sent any more: to part with those who still are."""
 
 
 class NotInTime(TreadleError):  # noqa: N818 - stands in records
@@ -42,27 +44,46 @@ def start(process: SystemProcess | None = None) -> LambdaHandler:
     Raises: ManifestError.
     """
     started = process or SystemProcess(SYSTEM)
-    told = Told()
+    announcer = _Announcer(started)
+    return handler_of(started, lambda event, context: _Batch(announcer, context, event).serve())
 
-    def serve(event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
-        return _Batch(started, lambda_context, event, told).serve()
 
-    return handler_of(started, serve)
+class _Announcer:
+    """What lives as long as the process: the times that have been told, and the client that tells them."""
+
+    __slots__ = ("_client", "_parting_seconds", "process", "told")
+
+    def __init__(self, process: SystemProcess) -> None:
+        self.process = process
+        self.told = Told()
+        self._client: AwsClient | None = None
+        self._parting_seconds = 0.0
+
+    def sockets(self, lambda_context: LambdaContext, invocation_seconds: float) -> Sockets:
+        """The connections, for one invocation: frames are sent while there is time to part with others after it."""
+        self._parting_seconds = min(_PARTING_SECONDS, invocation_seconds * _PARTING_SHARE)
+        if self._client is None:
+            self._client = self.process.hurried_client(lambda_context, lambda: self._parting_seconds)
+        resources = self.process.resources(lambda_context)
+        table = ConnectionsTable(resources.client, resources.names.connections_table())
+        return Sockets(resources.client, table, self._client)
 
 
 class _Batch:
     """One batch of records."""
 
-    def __init__(self, process: SystemProcess, lambda_context: LambdaContext, event: Event, told: Told) -> None:
+    def __init__(self, announcer: _Announcer, lambda_context: LambdaContext, event: Event) -> None:
         """Raises: UnroutableEvent."""
         given: Any = event.get("Records")
         if not isinstance(given, list) or not given:
             raise UnroutableEvent(f"an event with keys {', '.join(sorted(map(str, event)))} is no batch of changes")
-        self._process = process
-        self._told = told
-        self._reserved_seconds = min(_RESERVED_SECONDS, process.seconds_left() * _RESERVED_SHARE)
+        self._process = process = announcer.process
+        self._told = announcer.told
+        seconds = process.seconds_left()
+        self._catch_up_seconds = min(_CATCH_UP_SECONDS, seconds * _CATCH_UP_SHARE)
+        self._sockets = announcer.sockets(lambda_context, seconds)
         self._resources = process.resources(lambda_context)
-        names, client = self._resources.names, self._resources.client
+        names = self._resources.names
         streams = {names.stream_table(stream): stream for stream in process.slice.streams}
         records: list[Event] = given  # pyright: ignore[reportUnknownVariableType]
         self._announcements = [
@@ -70,7 +91,6 @@ class _Batch:
             for record in (StreamRecord(record, streams) for record in records)
             if not record.is_event_that_ends
         ]
-        self._sockets = Sockets(client, ConnectionsTable(client, names.connections_table()))
         self._rooms: dict[str, list[Follower]] = {}
 
     def serve(self) -> dict[str, Any]:
@@ -137,7 +157,7 @@ class _Batch:
             return self._sockets.part(connection_id, error, announcements[number].logger, followers)
 
         def time_is_short() -> bool:
-            return self._process.seconds_left() < self._reserved_seconds
+            return self._process.seconds_left() < self._catch_up_seconds
 
         delivery = Delivery(len(announcements), self._sockets.post, part, time_is_short)
         delivery.run(self._lanes(announcements))

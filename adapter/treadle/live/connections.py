@@ -5,6 +5,8 @@ Counting a connection's subscriptions reads its row as well, so that a join cost
 
 from __future__ import annotations
 
+import os
+
 from treadle.errors import AwsCallError
 from treadle.live.parallel import for_each
 from treadle.live.rooms import (
@@ -30,6 +32,8 @@ SUBSCRIPTIONS_LIMIT = 500
 """Subscriptions of one connection: what a client that joins without end can cost is bounded."""
 _LIFETIME_SECONDS = 7 * 24 * 3600
 """Rows go with their connection, which lasts two hours at most: this is for what was left over."""
+_LEFT_SECONDS = 900
+"""How long it is remembered that a subscription was left, for a join that comes late."""
 _ONE = {"N": "1"}
 
 
@@ -50,6 +54,19 @@ class Connection:
         self.id = connection_id
         self.context = context
         self.connected_ms = connected_ms
+
+
+class Registration:
+    """One join of a subscription. `at_ms` is when API Gateway had it: joins and leaves may be served in any order."""
+
+    __slots__ = ("at_ms", "attempt", "member", "room", "subscription_id")
+
+    def __init__(self, connection_id: str, subscription_id: str, room: str, at_ms: int) -> None:
+        self.subscription_id = subscription_id
+        self.room = room
+        self.at_ms = at_ms
+        self.attempt = os.urandom(8).hex()
+        self.member = room_member(connection_id, self.attempt, subscription_id)
 
 
 class Follower:
@@ -120,35 +137,49 @@ class ConnectionsTable:
         """
         self._count(connection_id, {":by": {"N": "-1"}})
 
-    def subscribe(self, connection: Connection, subscription_id: str, room: str, attempt: str) -> bool:
-        """Registers a follower, which is told of nothing before `activate`; False where the subscription is not new.
+    def subscribe(self, connection: Connection, registration: Registration) -> bool | None:
+        """Registers a follower, which is told of nothing before `activate`; it replaces an earlier one of its id.
 
-        It replaces an earlier one of that id then. `attempt` tells one registration from the next.
+        True for a new subscription, False for one that was there, None where a later message has overtaken this one:
+        then nothing is registered.
         """
         expires = _expiry(connection.connected_ms)
-        key = _key(connection_room(connection.id), subscription_member(subscription_id))
-        membership = {**key, "target": {"S": room}, "ttl": expires}
-        old = self._call("PutItem", {"Item": membership, "ReturnValues": "ALL_OLD"}).get("Attributes")
-        member = room_member(connection.id, subscription_id)
-        if old and old["target"]["S"] != room:
-            self.delete(old["target"]["S"], member)
-        row = {**_key(room, member), "status": {"S": "joining"}, "attempt": {"S": attempt}, "ttl": expires}
-        self._call("PutItem", {"Item": row})
-        return not old
+        room, member = registration.room, registration.member
+        self._call("PutItem", {"Item": {**_key(room, member), "status": {"S": "joining"}, "ttl": expires}})
+        membership = {
+            **_key(connection_room(connection.id), subscription_member(registration.subscription_id)),
+            "target": {"S": room},
+            "attempt": {"S": registration.attempt},
+            "at": {"N": str(registration.at_ms)},
+            "ttl": expires,
+        }
+        payload = {
+            "Item": membership,
+            "ConditionExpression": "(attribute_not_exists(#left) OR #left < :at)"
+            " AND (attribute_not_exists(#at) OR #at <= :at)",
+            "ExpressionAttributeNames": {"#left": "left", "#at": "at"},
+            "ExpressionAttributeValues": {":at": {"N": str(registration.at_ms)}},
+            "ReturnValues": "ALL_OLD",
+        }
+        try:
+            old: Item = self._call("PutItem", payload).get("Attributes") or {}
+        except AwsCallError as error:
+            if not _condition_failed(error):
+                raise
+            self.delete(room, member)
+            return None
+        return not self._delete_follower(connection.id, registration.subscription_id, old)
 
-    def activate(
-        self, connection_id: str, subscription_id: str, room: str, attempt: str, recent: dict[str, int]
-    ) -> bool:
+    def activate(self, registration: Registration, recent: dict[str, int]) -> bool:
         """Has a follower told of all changes from now on; False where it has left or was registered anew meanwhile."""
         payload = {
-            "Key": _key(room, room_member(connection_id, subscription_id)),
+            "Key": _key(registration.room, registration.member),
             "UpdateExpression": "SET #status = :active, #recent = :recent",
-            "ConditionExpression": "#attempt = :attempt",
-            "ExpressionAttributeNames": {"#status": "status", "#recent": "recent", "#attempt": "attempt"},
+            "ConditionExpression": "attribute_exists(#status)",
+            "ExpressionAttributeNames": {"#status": "status", "#recent": "recent"},
             "ExpressionAttributeValues": {
                 ":active": {"S": "active"},
                 ":recent": {"M": {item_id: {"N": str(timestamp)} for item_id, timestamp in recent.items()}},
-                ":attempt": {"S": attempt},
             },
         }
         try:
@@ -159,13 +190,36 @@ class ConnectionsTable:
             raise
         return True
 
-    def unsubscribe(self, connection_id: str, subscription_id: str) -> bool:
-        """Removes a subscription's two rows; False where there was none."""
-        member = subscription_member(subscription_id)
-        old = self._delete_row(connection_room(connection_id), member, returns="ALL_OLD")
-        if old is None:
+    def unsubscribe(self, connection_id: str, subscription_id: str, at_ms: int) -> bool:
+        """Ends a subscription; False where there is none, or a later join has begun it anew.
+
+        A join of it that comes late, or is being served, finds that it has been left.
+        """
+        payload = {
+            "Key": _key(connection_room(connection_id), subscription_member(subscription_id)),
+            "UpdateExpression": "SET #left = :at, #ttl = :ttl REMOVE #target, #attempt, #at",
+            "ConditionExpression": "attribute_not_exists(#at) OR #at <= :at",
+            "ExpressionAttributeNames": {name: name[1:] for name in ("#left", "#ttl", "#target", "#attempt", "#at")},
+            "ExpressionAttributeValues": {
+                ":at": {"N": str(at_ms)},
+                ":ttl": {"N": str(at_ms // 1000 + _LEFT_SECONDS)},
+            },
+            "ReturnValues": "ALL_OLD",
+        }
+        try:
+            old: Item = self._call("UpdateItem", payload).get("Attributes") or {}
+        except AwsCallError as error:
+            if not _condition_failed(error):
+                raise
             return False
-        self.delete(old["target"]["S"], room_member(connection_id, subscription_id))
+        return self._delete_follower(connection_id, subscription_id, old)
+
+    def _delete_follower(self, connection_id: str, subscription_id: str, membership: Item) -> bool:
+        """Deletes the row in a room that a membership names; False where it names none."""
+        if "target" not in membership:
+            return False
+        member = room_member(connection_id, membership["attempt"]["S"], subscription_id)
+        self.delete(membership["target"]["S"], member)
         return True
 
     def followers(self, room: str) -> list[Follower]:
@@ -187,8 +241,9 @@ class ConnectionsTable:
         memberships = [row for row in self._query(room, names) if row["member"]["S"] != CONNECTION_MEMBER]
         keys = {(follower.room, follower.member): None for follower in others}
         for row in memberships:
-            member = room_member(connection_id, subscription_of(row["member"]["S"]) or "")
-            keys[row["target"]["S"], member] = None
+            if "target" in row:
+                subscription_id = subscription_of(row["member"]["S"]) or ""
+                keys[row["target"]["S"], room_member(connection_id, row["attempt"]["S"], subscription_id)] = None
         for row in memberships:
             keys[room, row["member"]["S"]] = None
         failures = [result for result in for_each(lambda key: self.delete(*key), list(keys)) if result is not None]
@@ -197,13 +252,7 @@ class ConnectionsTable:
 
     def delete(self, room: str, member: str) -> None:
         """Deletes one row, whether it is there or not."""
-        self._delete_row(room, member, returns="NONE")
-
-    def _delete_row(self, room: str, member: str, *, returns: str) -> Item | None:
-        old: Item | None = self._call("DeleteItem", {"Key": _key(room, member), "ReturnValues": returns}).get(
-            "Attributes"
-        )
-        return old or None
+        self._call("DeleteItem", {"Key": _key(room, member)})
 
     def _count(self, connection_id: str, values: dict[str, AttributeValue], condition: str = "") -> Item:
         """The connection's row, with `:by` added to its subscriptions."""

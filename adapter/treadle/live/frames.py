@@ -87,7 +87,7 @@ def group_sync(place: Place, now_ms: int, rows: Iterable[Row]) -> tuple[Frame, l
     given = list(rows)
     timestamp = max([now_ms, *(row.timestamp for row in given)])
     head, tail = _around(place, timestamp, '{"type":"sync","data":[', "]}")
-    room = MESSAGE_BYTES_LIMIT - len(head) - len(tail)
+    room = MESSAGE_BYTES_LIMIT - len(head) - len(tail) + len(",")
     parts: list[bytes] = []
     rest: list[Row] = []
     for row in given:

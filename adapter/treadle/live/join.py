@@ -10,10 +10,10 @@ each kind of frame in its own way, which is what the times and kinds here are ch
 
 from __future__ import annotations
 
-import os
 import time
 
 from treadle.errors import InvalidValue
+from treadle.live.connections import Registration, UnknownConnection
 from treadle.live.frames import change_frame, group_sync, item_sync
 from treadle.live.rooms import room_key
 from treadle.live.rows import Row, least_timestamp, now_ms, row_of
@@ -35,22 +35,36 @@ RECENT_MS = 30_000
 Rows = dict[str, Row]
 
 
-def join(session: Session, connection: Connection, subscription: Subscription) -> None:
-    """Serves an admitted join to its end, or until the client leaves or joins anew.
+def join(session: Session, connection: Connection, subscription: Subscription, at_ms: int) -> None:
+    """Serves an admitted join to its end, or until the client leaves, joins anew or is gone.
 
     Raises: AwsCallError, UnknownConnection.
     """
     place = subscription.place
     room = room_key(place.stream, place.group, place.item_id)
-    attempt = os.urandom(8).hex()
+    registration = Registration(connection.id, subscription.id, room, at_ms)
     table = session.table
-    if not table.subscribe(connection, subscription.id, room, attempt):
-        table.dismiss(connection.id)
-    source = _Source(session, place)
+    registered = table.subscribe(connection, registration)
+    try:
+        if not registered:
+            table.dismiss(connection.id)
+        if registered is not None:
+            _serve(session, registration, _Source(session, place))
+    except Exception:
+        # the connection is parted with; whoever removes its rows may have looked for them before this one was there
+        table.delete(room, registration.member)
+        raise
+
+
+def _serve(session: Session, registration: Registration, source: _Source) -> None:
+    """Sends what is there, has changes told from then on, and sends what changed meanwhile."""
+    place = source.place
     told = source.read()
     created = _sync(session, place, told)
-    if not table.activate(connection.id, subscription.id, room, attempt, _recent(told.values())):
+    if not session.table.activate(registration, _recent(told.values())):
         return
+    if not session.table.is_connected(session.connection_id):
+        raise UnknownConnection
     if place.item_id is None:
         _catch_up_with_group(session, source, told, created)
     else:

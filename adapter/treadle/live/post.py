@@ -1,7 +1,8 @@
 """Delivers the frames of a batch: to one connection strictly in order, to different ones side by side.
 
-Whoever has got the fewest is served next. When the time runs short, all are brought to where the furthest one is, so
-that what has been delivered is the batch up to a certain change, to everybody, and the rest can be done once more.
+Whoever has got the fewest is served next. When the time runs short, all are brought to where the furthest one is, or
+are parted with, so that what has been delivered is the batch up to a certain change, to everybody: the rest can come
+again, and nobody gets anything twice.
 """
 
 from __future__ import annotations

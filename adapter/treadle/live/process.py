@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from treadle.aws.client import AwsClient
     from treadle.resources import Resources
     from treadle.shapes import Event, LambdaContext, LambdaHandler
 
@@ -22,7 +23,7 @@ _TASK_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__f
 class SystemProcess:
     """One system function, `websocket` or `broadcast`, in one process. `task_root` is where its zip lies unpacked."""
 
-    __slots__ = ("_deadline_seconds", "_resources", "project_root", "slice", "version")
+    __slots__ = ("_deadline_seconds", "_hurried_clients", "_resources", "project_root", "slice", "version")
 
     def __init__(self, system: str, task_root: str = _TASK_ROOT) -> None:
         """Raises: ManifestError."""
@@ -30,6 +31,7 @@ class SystemProcess:
         self.version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         self.project_root = os.path.join(task_root, "app")
         self._resources: Resources | None = None
+        self._hurried_clients: list[AwsClient] = []
         self._deadline_seconds = float("inf")
 
     def resources(self, lambda_context: LambdaContext) -> Resources:
@@ -39,6 +41,22 @@ class SystemProcess:
 
             self._resources = Resources.of_function(lambda_context.invoked_function_arn, self.seconds_left)
         return self._resources
+
+    def hurried_client(self, lambda_context: LambdaContext, reserved_seconds: Callable[[], float]) -> AwsClient:
+        """A client whose calls end earlier than the invocation by so much, for what is to be followed by something."""
+        from treadle.aws.client import AwsClient
+
+        resources = self.resources(lambda_context)
+        client = AwsClient(resources.region, resources.partition, lambda: self.seconds_left() - reserved_seconds())
+        self._hurried_clients.append(client)
+        return client
+
+    def close(self) -> None:
+        """Ends the connections to AWS."""
+        for client in self._hurried_clients:
+            client.close()
+        if self._resources is not None:
+            self._resources.client.close()
 
     def begin(self, lambda_context: LambdaContext) -> None:
         """Notes when the invocation has to end: no call to AWS waits longer."""

@@ -2,9 +2,11 @@
 
 room                          member
 connection/<connection>       connection                    context, connectedMs, subscriptions
-connection/<connection>       subscription/<subscription>   target: a room's key
-["messages","inbox"]          <connection>/<subscription>   status, attempt, recent: a group's follower
-["messages","inbox","m1"]     <connection>/<subscription>   an item's follower
+connection/<connection>       subscription/<subscription>   target: a room's key, attempt, at; or left: it ended then
+["messages","inbox"]          <connection>/<attempt>/<subscription>   status, recent: a group's follower
+["messages","inbox","m1"]     <connection>/<attempt>/<subscription>   an item's follower
+
+An attempt is one join: each has a row of its own, so that a late one can take nothing from the one that counts.
 """
 
 from __future__ import annotations
@@ -45,8 +47,8 @@ def subscription_of(member: str) -> str | None:
     return member[len(_SUBSCRIPTION_PREFIX) :] if member.startswith(_SUBSCRIPTION_PREFIX) else None
 
 
-def room_member(connection_id: str, subscription_id: str) -> str:
-    return f"{connection_id}/{subscription_id}"
+def room_member(connection_id: str, attempt: str, subscription_id: str) -> str:
+    return f"{connection_id}/{attempt}/{subscription_id}"
 
 
 def connection_of(member: str) -> str:

@@ -53,10 +53,15 @@ def fields_of(item: Item) -> JsonObject:
     return fields
 
 
+_LATEST_MS = 2**53
+"""What a client's JavaScript can count to, 285,000 years from now."""
+
+
 def timestamp_of(item: Item, default: int) -> int:
-    """When an item was written last, in ms since the epoch."""
+    """When an item was written last, in ms since the epoch; what was written by hand and is no such time is none."""
     text = item.get("timestamp", {}).get("N")
-    return default if text is None else int(float(text))
+    written = 0.0 if text is None else float(text)
+    return int(written) if 0 < written < _LATEST_MS else default
 
 
 def least_timestamp(now_seconds: float) -> int:

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 
 class Sockets:
-    """All connections of the app's WebSocket API; threads may share it."""
+    """All connections of the app's WebSocket API; threads may share it.
 
-    __slots__ = ("_connections", "table")
+    Frames are sent by `posting_client` where that is another one: it gives up earlier, while there is time to part.
+    """
 
-    def __init__(self, client: AwsClient, table: ConnectionsTable) -> None:
+    __slots__ = ("_connections", "_posting", "table")
+
+    def __init__(self, client: AwsClient, table: ConnectionsTable, posting_client: AwsClient | None = None) -> None:
         self._connections = Connections(client)
+        self._posting = Connections(posting_client) if posting_client is not None else self._connections
         self.table = table
 
     def post(self, connection_id: str, frame: Frame) -> None:
@@ -30,7 +34,7 @@ class Sockets:
 
         Raises: AwsCallError; `is_gone` where the connection has ended.
         """
-        self._connections.post(connection_id, frame.data, frame.sha256)
+        self._posting.post(connection_id, frame.data, frame.sha256)
 
     def part(
         self, connection_id: str, reason: BaseException, logger: Logger, followers: Iterable[Follower] = ()

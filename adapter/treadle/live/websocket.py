@@ -75,7 +75,7 @@ def _answer(session: Session, access: Access, event: Event) -> dict[str, Any]:
         session.table.remove(session.connection_id)
         return _DONE
     try:
-        _serve_message(session, access, request["routeKey"], event.get("body"))
+        _serve_message(session, access, request, event.get("body"))
     except UnknownConnection:
         session.logger.warn("A connection without a row is closed", {"connectionId": session.connection_id})
         session.sockets.close(session.connection_id, session.logger)
@@ -100,14 +100,15 @@ def _connect(session: Session, access: Access, event: Event, connected_ms: int) 
     return _DONE
 
 
-def _serve_message(session: Session, access: Access, route_key: str, body: object) -> None:
+def _serve_message(session: Session, access: Access, request: dict[str, Any], body: object) -> None:
     """Raises: UnknownConnection, AwsCallError."""
+    at_ms = int(request["requestTimeEpoch"])
     try:
-        match route_key:
+        match request["routeKey"]:
             case "join":
-                _join(session, access, subscription_in(body))
+                _join(session, access, subscription_in(body), at_ms)
             case "leave":
-                _leave(session, subscription_in(body))
+                _leave(session, subscription_in(body), at_ms)
             case _:
                 raise other_message(body)
     except BadMessage as bad:
@@ -116,7 +117,7 @@ def _serve_message(session: Session, access: Access, route_key: str, body: objec
         session.refuse(bad.place, "BAD_MESSAGE", str(bad))
 
 
-def _join(session: Session, access: Access, subscription: Subscription) -> None:
+def _join(session: Session, access: Access, subscription: Subscription, at_ms: int) -> None:
     place = subscription.place
     try:
         connection = session.table.admit(session.connection_id)
@@ -126,7 +127,7 @@ def _join(session: Session, access: Access, subscription: Subscription) -> None:
         return
     refusal = _refusal(session, access, connection, place)
     if refusal is None:
-        join(session, connection, subscription)
+        join(session, connection, subscription, at_ms)
     else:
         session.table.dismiss(connection.id)
         session.refuse(place, "STREAM_ACCESS_DENIED", refusal)
@@ -144,9 +145,9 @@ def _refusal(session: Session, access: Access, connection: Connection, place: Pl
     )
 
 
-def _leave(session: Session, subscription: Subscription) -> None:
+def _leave(session: Session, subscription: Subscription, at_ms: int) -> None:
     table = session.table
-    if table.unsubscribe(session.connection_id, subscription.id):
+    if table.unsubscribe(session.connection_id, subscription.id, at_ms):
         table.dismiss(session.connection_id)
     elif not table.is_connected(session.connection_id):
         raise UnknownConnection

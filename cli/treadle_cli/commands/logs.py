@@ -51,7 +51,7 @@ def logs(
     named = [*([step] if step else []), *(steps or [])]
     groups = app.groups(named)
     wanted = Wanted(errors_only=errors, records=records, system=system or bool(named))
-    since_ms = int(parse_since(since, running.now()) * 1000)
+    since_ms = int(parse_since(since) * 1000)
     pattern = ""
     if trace is not None:
         pattern = f'{{ $.traceId = "{app.trace_id(trace)}" }}'

@@ -48,7 +48,7 @@ def trace(
         for line in trace_lines(tree, width=width, colour=colour):
             terminal.show(line)
         return
-    trees = running.app.latest_traces(int(parse_since(since, running.now()) * 1000), last)
+    trees = running.app.latest_traces(int(parse_since(since) * 1000), last)
     if as_json:
         terminal.show_json({"traces": [summary_json(tree) for tree in trees]})
     elif trees:

@@ -22,8 +22,8 @@ def manifest_slice(step: Step, telemetry: Telemetry | None = None) -> dict[str, 
     "timeoutSeconds": 30, "queue": {"maxRetries": 3}, "emits": ["message.sent"], "streams": ["messages"],
     "telemetry": {"otlpEndpoint": "http://localhost:4318", "serviceName": "chat"}}
 
-    A cron trigger: {"kind": "cron", "number": 0, "expression": "0 9 * * *", "timezone": null, "guard": null}; its number is
-    the one in its schedule's name, its guard says which days are meant where AWS's expression has more of them.
+    A cron trigger: {"kind": "cron", "number": 0, "expression": "0 9 * * *", "timezone": null, "guard": null};
+    its number is the one in its schedule's name, its guard says which days are meant where AWS's expression has more.
 
     `timeoutSeconds` is for one message; `streams` are those that the step uses, None where it may use any.
 

@@ -33,6 +33,7 @@ RUNTIME_PACKAGES = (
     "s3transfer",
     "six",
     "snapshot_restore_py",
+    "treadle",
     "urllib3",
 )
 """What Lambda's Python runtime has installed.

@@ -136,6 +136,7 @@ def _schedule(kind: str, schedule: Rule | Schedule, timezone: str | None) -> Jso
         "name": schedule.name,
         "kind": kind,
         "expression": schedule.written,
+        "dialect": schedule.dialect,
         "timezone": timezone,
         "aws": schedule.expression,
     }

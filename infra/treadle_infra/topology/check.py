@@ -272,7 +272,8 @@ def _check_range(value: int, allowed: _Range, code: str, origin: Origin) -> Iter
 
 
 def _check_schedules(topology: Topology) -> Iterator[Finding]:
-    for schedule in (*topology.of(Rule), *topology.of(Schedule)):
+    schedules: list[Rule | Schedule] = [*topology.of(Rule), *topology.of(Schedule)]
+    for schedule in schedules:
         size = len(schedule.expression)
         if size > SCHEDULE_EXPRESSION_LIMIT:
             yield error(

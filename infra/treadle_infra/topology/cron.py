@@ -60,12 +60,13 @@ def _scheduled(step: Step, number: int, trigger: CronTrigger, names: Names, *, i
     origin = Origin(step.name, trigger.where or step.where)
     if is_rule:
         ref = RuleRef(step.name, number)
-        return Rule(ref, name, expression, trigger.expression, alias, dead_letter_queue, origin)
+        return Rule(ref, name, expression, trigger.expression, trigger.dialect, alias, dead_letter_queue, origin)
     return Schedule(
         ref=ScheduleRef(step.name, number),
         name=name,
         expression=expression,
         written=trigger.expression,
+        dialect=trigger.dialect,
         timezone=trigger.timezone or "UTC",
         alias=alias,
         role=SchedulerRoleRef(),

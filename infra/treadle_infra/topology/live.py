@@ -58,7 +58,12 @@ BROADCAST_MAXIMUM_AGE_SECONDS = 300
 WEBSOCKET_TIMEOUT_SECONDS = 29
 """Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
 BROADCAST_TIMEOUT_SECONDS = 60
-SYSTEM_MEMORY_MB = 256
+WEBSOCKET_MEMORY_MB = 256
+BROADCAST_MEMORY_MB = 1024
+"""It signs and sends a message to each of a thousand connections; Lambda gives CPU by memory.
+
+Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+"""
 
 
 def live_resources(app: App, names: Names, *, keeps_data: bool) -> Iterator[Resource]:
@@ -68,10 +73,10 @@ def live_resources(app: App, names: Names, *, keeps_data: bool) -> Iterator[Reso
         yield StreamTable(StreamTableRef(stream.name), table, keeps_data, Origin(where=stream.where))
     yield ConnectionsTable(ConnectionsTableRef(), names.connections_table(), SHARED)
     yield from _web_socket_api(names)
-    websocket = websocket_grants(app, names.stage)
-    yield from _function(WEBSOCKET, "treadle.entry.websocket.handler", WEBSOCKET_TIMEOUT_SECONDS, websocket, names)
-    broadcast = broadcast_grants(app, names.stage)
-    yield from _function(BROADCAST, "treadle.entry.broadcast.handler", BROADCAST_TIMEOUT_SECONDS, broadcast, names)
+    grants = websocket_grants(app, names.stage)
+    yield from _function(WEBSOCKET, "websocket", WEBSOCKET_TIMEOUT_SECONDS, WEBSOCKET_MEMORY_MB, grants, names)
+    grants = broadcast_grants(app, names.stage)
+    yield from _function(BROADCAST, "broadcast", BROADCAST_TIMEOUT_SECONDS, BROADCAST_MEMORY_MB, grants, names)
     dead_letter_queue = DeadLetterQueueRef(BROADCAST)
     queue_name = names.dead_letter_queue(BROADCAST)
     yield DeadLetterQueue(dead_letter_queue, queue_name, DEAD_LETTER_RETENTION_SECONDS, SHARED)
@@ -98,7 +103,7 @@ def _web_socket_api(names: Names) -> Iterator[Resource]:
 
 
 def _function(
-    name: str, handler: str, timeout_seconds: int, grants: tuple[Grant, ...], names: Names
+    name: str, entry: str, timeout_seconds: int, memory_mb: int, grants: tuple[Grant, ...], names: Names
 ) -> Iterator[Resource]:
     """One of Treadle's own functions with what belongs to it."""
     yield LogGroup(LogGroupRef(name), names.log_group(name), LOG_RETENTION_DAYS, SHARED)
@@ -106,10 +111,10 @@ def _function(
     yield Function(
         ref=FunctionRef(name),
         name=names.function(name),
-        handler=handler,
+        handler=f"treadle.entry.{entry}.handler",
         runtime=PYTHON_RUNTIME,
         architecture=ARCHITECTURE,
-        memory_mb=SYSTEM_MEMORY_MB,
+        memory_mb=memory_mb,
         timeout_seconds=timeout_seconds,
         environment=environment(names),
         connections=WebSocketStageRef(),

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from treadle.names import SYSTEM_PREFIX
 from treadle_infra.app.findings import SourceLocation
+from treadle_infra.app.model import CronDialect
 from treadle_infra.topology.references import (
     AliasRef,
     AsynchronousSettingsRef,
@@ -320,12 +321,16 @@ class WebSocketRoute:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule of EventBridge that invokes the alias at the times of `expression`, in UTC; `written`: the step's own."""
+    """A rule of EventBridge that invokes the alias at the times of `expression`, in UTC.
+
+    `written` is the step's own expression, in its `dialect`.
+    """
 
     ref: RuleRef
     name: str
     expression: str
     written: str
+    dialect: CronDialect
     alias: AliasRef
     dead_letter_queue: DeadLetterQueueRef
     origin: Origin
@@ -349,6 +354,7 @@ class Schedule:
     name: str
     expression: str
     written: str
+    dialect: CronDialect
     timezone: str
     alias: AliasRef
     role: SchedulerRoleRef

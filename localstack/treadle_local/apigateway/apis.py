@@ -14,6 +14,7 @@ from treadle_local.apigateway.members import (
     TEXT,
     Choice,
     ListOf,
+    Members,
     Record,
     Settings,
     Text,
@@ -31,7 +32,7 @@ from treadle_local.apigateway.tags import TAGS, checked_tags
 from treadle_local.aws.service import Params, Result
 
 _HEADERS = ListOf(Text(256))
-_MEMBERS = {
+_MEMBERS: Members = {
     "ApiKeySelectionExpression": Choice(("$request.header.x-api-key", "$context.authorizer.usageIdentifierKey")),
     "CorsConfiguration": Record(
         {
@@ -51,7 +52,7 @@ _MEMBERS = {
     "RouteSelectionExpression": TEXT,
     "Version": Text(64),
 }
-_QUICK = {"CredentialsArn": TEXT, "RouteKey": TEXT, "Target": TEXT}
+_QUICK: Members = {"CredentialsArn": TEXT, "RouteKey": TEXT, "Target": TEXT}
 _HTTP_EXPRESSIONS = ("$request.method $request.path", "${request.method} ${request.path}")
 _KEY_EXPRESSION = "$request.header.x-api-key"
 
@@ -60,7 +61,7 @@ def create_api(store: Store, params: Params) -> Result:
     require(params, "Name", "ProtocolType")
     protocol: Protocol = given({"ProtocolType": Choice(("HTTP", "WEBSOCKET"))}, params)["ProtocolType"]
     settings = _checked(protocol, without_empty(given(_MEMBERS, params)))
-    tags = checked_tags(given({"Tags": TAGS}, params).get("Tags") or {})
+    tags = checked_tags(given({"Tags": TAGS}, params).get("Tags") or {}, {})
     quick = without_empty(given(_QUICK, params))
     identity = new_id(API_ID_LENGTH, store.apis)
     api = Api(identity, store.next_number(), store.now(), protocol, settings, tags)

@@ -9,14 +9,14 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from treadle_local.apigateway.members import Choice, Flag, MapOf, Record, Settings, Text, Whole, given, without_empty
+from treadle_local.apigateway.members import Choice, MapOf, Members, Record, Settings, Text, Whole, given, without_empty
 from treadle_local.apigateway.paging import page
 from treadle_local.apigateway.refusals import bad_request, conflict, not_built, not_found, too_many
 from treadle_local.apigateway.store import Api, Part, Protocol, Store
 from treadle_local.aws.service import Params, Result
 
 MOST_INTEGRATIONS = 300
-"""Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html (WebSocket APIs: the same)"""
+"""Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html (WebSocket: the same)"""
 LONGEST_MILLISECONDS: dict[Protocol, int] = {"HTTP": 30_000, "WEBSOCKET": 29_000}
 _SHORTEST_MILLISECONDS = 50
 ROLE_ARN = re.compile(r"arn:aws:iam::\d{12}:role/.+")
@@ -27,7 +27,7 @@ _INVOCATION_URI = re.compile(
     rf"arn:aws:apigateway:[a-z0-9-]+:lambda:path/2015-03-31/functions/(?P<arn>{_FUNCTION})/invocations"
 )
 
-_MEMBERS = {
+_MEMBERS: Members = {
     "ConnectionId": Text(),
     "ConnectionType": Choice(("INTERNET", "VPC_LINK")),
     "ContentHandlingStrategy": Choice(("CONVERT_TO_BINARY", "CONVERT_TO_TEXT")),
@@ -44,7 +44,7 @@ _MEMBERS = {
     "ResponseParameters": MapOf(MapOf(Text(512), key=Text(512))),
     "TemplateSelectionExpression": Text(128),
     "TimeoutInMillis": Whole(0, 2**31 - 1),
-    "TlsConfig": Record({"InsecureSkipVerification": Flag(), "ServerNameToVerify": Text(512)}),
+    "TlsConfig": Record({"ServerNameToVerify": Text(512)}),
 }
 _WEBSOCKET_ONLY = ("ContentHandlingStrategy", "PassthroughBehavior", "RequestTemplates", "TemplateSelectionExpression")
 _HTTP_ONLY = ("IntegrationSubtype", "ResponseParameters", "TlsConfig")

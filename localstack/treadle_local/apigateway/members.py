@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never, cast
 
 from treadle_local.apigateway.refusals import bad_request
+from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Params
 
 
@@ -148,5 +149,5 @@ def _object(value: Any, name: str) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value)
 
 
-def _mistyped(name: str, wanted: str) -> Exception:
+def _mistyped(name: str, wanted: str) -> AwsError:
     return bad_request(f"Invalid value for {name}: must be a {wanted}")

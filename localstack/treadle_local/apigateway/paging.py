@@ -21,7 +21,7 @@ T = TypeVar("T", bound=Numbered)
 
 
 def page(things: Iterable[T], params: Params, show: Callable[[T], Result]) -> Result:
-    """The answer of a listing operation. Raises: AwsError BadRequestException for a malformed `MaxResults`, `NextToken`."""
+    """The answer of a listing operation. Raises: AwsError BadRequestException for a malformed page or token."""
     most, after = _number(params, "MaxResults", _MOST_RESULTS), _number(params, "NextToken", 0)
     if not 1 <= most <= _MOST_RESULTS:
         raise bad_request(f"Invalid value for MaxResults: must be between 1 and {_MOST_RESULTS}")

@@ -14,6 +14,7 @@ from treadle_local.apigateway.members import (
     Flag,
     ListOf,
     MapOf,
+    Members,
     Record,
     Settings,
     Text,
@@ -27,15 +28,16 @@ from treadle_local.apigateway.store import Api, Part, Store
 from treadle_local.aws.service import Params, Result
 
 MOST_ROUTES = 300
-"""Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html (WebSocket APIs: the same)"""
+"""Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html (WebSocket: the same)"""
 DEFAULT_KEY = "$default"
 _SEGMENT = r"(?:[^/{}\s]+|\{[A-Za-z0-9._:-]+\})"
+_GREEDY = r"/\{[A-Za-z0-9._:-]+\+\}"
 _HTTP_KEY = re.compile(
-    rf"(?:ANY|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT) /(?:{_SEGMENT}/)*(?:{_SEGMENT}|\{{[A-Za-z0-9._:-]+\+\}})?/?"
+    rf"(?:ANY|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT) (?:/|{_GREEDY}|(?:/{_SEGMENT})+(?:/|{_GREEDY})?)"
 )
 _TARGET = re.compile(r"integrations/(?P<id>[^/]+)")
 
-_MEMBERS = {
+_MEMBERS: Members = {
     "ApiKeyRequired": Flag(),
     "AuthorizationScopes": ListOf(Text(64)),
     "AuthorizationType": Choice(("AWS_IAM", "CUSTOM", "JWT", "NONE")),

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from treadle_local.apigateway import apis, deployments, integrations, routes, stages, tags
 from treadle_local.apigateway.store import Deployment, Store
 from treadle_local.aws.authorization import actions
-from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Caller, Params, Region, Result, Target
+from treadle_local.aws.services import unknown_operation
 from treadle_local.clock import Clock
 
 _OPERATIONS: Mapping[str, Callable[[Store, Params], Result]] = {
@@ -61,17 +61,12 @@ class ApiGateway:
         """What a stage serves now; None where there is no such stage, or nothing is deployed to it."""
         return self._store.deployed(api_id, stage)
 
-    def is_web_socket(self, api_id: str) -> bool:
-        """Whether there is such an API, for WebSocket clients."""
-        api = self._store.apis.get(api_id)
-        return api is not None and api.protocol == "WEBSOCKET"
-
     def handle(self, operation: str, params: Params, caller: Caller) -> Result:
         if operation == "DeleteApi":
             return self._delete_api(params)
         action = _OPERATIONS.get(operation)
         if action is None:
-            raise AwsError("UnknownOperationException", f"apigatewayv2 {operation} is not in Treadle's emulator yet")
+            raise unknown_operation("apigatewayv2", operation)
         return action(self._store, params)
 
     def targets(self, operation: str, params: Params) -> Sequence[Target]:

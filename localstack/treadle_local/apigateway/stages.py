@@ -12,6 +12,7 @@ from treadle_local.apigateway.members import (
     FLAG,
     Choice,
     MapOf,
+    Members,
     Number,
     Record,
     Settings,
@@ -29,7 +30,7 @@ from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Params, Result
 
 MOST_STAGES = 10
-"""Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html (WebSocket APIs: the same)"""
+"""Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html (WebSocket: the same)"""
 _NAME = re.compile(r"\$default|[A-Za-z0-9_-]+")
 _ROUTE_SETTINGS = Record(
     {
@@ -40,7 +41,7 @@ _ROUTE_SETTINGS = Record(
         "ThrottlingRateLimit": Number(),
     }
 )
-_MEMBERS = {
+_MEMBERS: Members = {
     "AccessLogSettings": Record({"DestinationArn": Text(2048), "Format": Text(3072)}),
     "AutoDeploy": FLAG,
     "ClientCertificateId": Text(64),
@@ -59,7 +60,7 @@ def create_stage(store: Store, params: Params) -> Result:
     require(params, "StageName")
     name: str = given({"StageName": Text(128, _NAME)}, params)["StageName"]
     settings, deployment_id = _split(without_empty(given(_MEMBERS, params)))
-    tags = checked_tags(given({"Tags": TAGS}, params).get("Tags") or {})
+    tags = checked_tags(given({"Tags": TAGS}, params).get("Tags") or {}, {})
     _check(api, settings, settings, deployment_id)
     stage = add_stage(store, api, name, settings, tags)
     stage.deployment_id = deployment_id

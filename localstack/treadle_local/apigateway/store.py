@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -140,10 +140,6 @@ class Store:
         )
         api.deployments[deployment.id] = deployment
         return deployment
-
-
-Removed = Callable[[str], None]
-"""Called with the id of an API that is gone."""
 
 
 def new_id(length: int, taken: Mapping[str, object]) -> str:

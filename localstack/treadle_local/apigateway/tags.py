@@ -37,7 +37,7 @@ def get_tags(store: Store, params: Params) -> Result:
     return {"Tags": dict(_tags(store, params))}
 
 
-def checked_tags(tags: Mapping[str, Any], present: Mapping[str, str] = {}) -> dict[str, str]:  # noqa: B006 - read only
+def checked_tags(tags: Mapping[str, Any], present: Mapping[str, str]) -> dict[str, str]:
     """Tags that may be added to those that are there already.
 
     Tags that begin with `aws:` are taken, since the stack engine sets them through this door too.

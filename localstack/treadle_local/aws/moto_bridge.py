@@ -3,8 +3,8 @@
 moto holds what AWS would hold of IAM, S3, DynamoDB tables, CloudWatch Logs and the rest. It is no server
 but a mock and loses writes when threads meet in it: every contact happens on one worker thread, under one lock. Two
 ways in: `forward` hands on a client's HTTP request, `call` is the same for the emulator's own use (an operation by
-AWS's names). Internals leaned on: the WSGI dispatcher of server mode, `get_service_model`, and the objects of the IAM,
-DynamoDB and CloudWatch Logs backends.
+AWS's names). Internals leaned on: the WSGI dispatcher of server mode, `get_service_model` and its
+loader, and the objects of the IAM and DynamoDB backends.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlencode
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Params, Region, Result
+from treadle_local.aws.service_models import service_folders
 from treadle_local.http.messages import Request, Response
 
 T = TypeVar("T")
@@ -65,8 +66,11 @@ class Moto:
 
     def _load(self) -> None:
         import moto.backends as backends
+        import moto.core.utils
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+        loader = _model_loader()
+        cast("Any", moto.core.utils).create_loader = lambda: loader
         self._backends = backends
         self._wsgi = DomainDispatcherApplication(create_backend_app)
         for service, operation in _WARM_UP:
@@ -156,6 +160,17 @@ class Moto:
             tables = self._backends.get_backend("dynamodb")[self._region.account][self._region.name].tables
             if table in tables:
                 tables[table].latest_stream_label = None
+
+
+def _model_loader() -> Any:
+    """moto's loader of botocore's models, which does not search all folders for each of them."""
+    from moto.core.loaders import Loader, moto_root
+
+    class Quick(Loader):
+        def list_available_services(self, type_name: str) -> list[str]:
+            return service_folders(self)
+
+    return Quick(extra_search_paths=[moto_root])
 
 
 class _Stream(io.BytesIO):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from treadle_local.aws.errors import AwsError
 
 if TYPE_CHECKING:
+    from botocore.loaders import Loader
     from botocore.model import OperationModel, ServiceModel
 
 
@@ -61,14 +64,34 @@ def service_model(service: str) -> ServiceModel:
 
     Raises: AwsError UnknownOperationException when there is no such service.
     """
-    from botocore.exceptions import UnknownServiceError
-    from botocore.loaders import Loader
+    from botocore.exceptions import DataNotFoundError, UnknownServiceError
     from botocore.model import ServiceModel
 
     try:
-        return ServiceModel(Loader().load_service_model(service, "service-2"), service)
-    except UnknownServiceError as error:
+        return ServiceModel(_loader().load_service_model(service, "service-2"), service)
+    except (DataNotFoundError, UnknownServiceError) as error:
         raise AwsError("UnknownOperationException", f"{service} is no AWS service.", status=404) from error
+
+
+def service_folders(loader: Loader) -> list[str]:
+    """The names of all services that a loader may know.
+
+    botocore's own list looks into each of 400 folders, and does so again for each loader: 15 ms each time.
+    """
+    places = (Path(path) for path in loader.search_paths)
+    found = (entry.name for place in places if place.is_dir() for entry in os.scandir(place) if entry.is_dir())
+    return sorted(set(found))
+
+
+@cache
+def _loader() -> Loader:
+    from botocore.loaders import Loader
+
+    class Quick(Loader):
+        def list_available_services(self, type_name: str) -> list[str]:
+            return service_folders(self)
+
+    return Quick()
 
 
 @cache

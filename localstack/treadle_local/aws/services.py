@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.moto_bridge import Moto
-from treadle_local.aws.service import ROOT, Caller, Params, Result, Service
+from treadle_local.aws.service import ROOT, Caller, Params, Result, Service, Target
 from treadle_local.dynamodb.service import DynamoDbItems
 
 ITEM_OPERATIONS = frozenset(
@@ -98,6 +98,19 @@ class Services:
         if table is not None:
             table["ItemCount"], table["TableSizeBytes"] = self.items.counts(table["TableName"])
         return json.dumps(answer).encode()
+
+
+class NotBuilt:
+    """A service that the emulator does not have: every operation is refused by name."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def handle(self, operation: str, params: Params, caller: Caller) -> Result:
+        raise unknown_operation(self._service, operation)
+
+    def targets(self, operation: str, params: Params) -> Sequence[Target]:
+        return ()
 
 
 def unknown_operation(service: str, operation: str) -> AwsError:

@@ -35,6 +35,7 @@ class ResourceFailed:
     reason: str
     step: str | None
     source: str | None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,21 @@ class PlannedFiring:
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """The project was compiled and deployed anew; `steps` are those that changed."""
+    """The project was compiled and deployed anew; `steps` are those that changed, `removed` what is gone."""
 
     steps: tuple[str, ...]
     removed: tuple[str, ...]
     seconds: float
+    parts: tuple[str, ...] = ()
+    """What else changed: "stream `chat`", "authentication"; where there is neither step nor part, it is settings"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """Errors that were told are gone; `left` counts those that are still there."""
+
+    errors: int
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +198,7 @@ Happening = (
     | ResourceFailed
     | Ready
     | Reloaded
+    | Mended
     | Requested
     | Handled
     | Logged

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from treadle_infra.app.findings import Finding, TreadleError, has_errors
+from treadle_infra.app.model import App
 from treadle_infra.compile import Compilation, compile_project
 from treadle_infra.discovery.environment import project_environment
 from treadle_infra.interpreters import find_interpreter
@@ -28,10 +29,11 @@ from treadle_local.aws.errors import AwsError
 from treadle_local.aws.moto_bridge import Moto
 from treadle_local.aws.service import Region
 from treadle_local.clock import Clock, ManualClock, RealClock
-from treadle_local.dev.happenings import Found, PlannedFiring, Progress, Ready, Reloaded, Tell, Trouble
+from treadle_local.dev.changed import Parts, changed_parts, errors_of, new_findings, parts_of
+from treadle_local.dev.happenings import Found, Mended, PlannedFiring, Progress, Ready, Reloaded, Tell, Trouble
 from treadle_local.dev.replay import NOTHING, Replayable, load, replay
 from treadle_local.dev.sample import sample_curl
-from treadle_local.dev.singleton import refuse_second
+from treadle_local.dev.singleton import ProjectLock
 from treadle_local.dev.translate import Translator
 from treadle_local.dev.watch import Edits
 from treadle_local.emulator import Emulator
@@ -101,12 +103,14 @@ class _Session:
         self._moto = Moto(self._region)
         self._translator = Translator(tell)
         self._compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile")
+        self._lock: ProjectLock | None = None
         self._emulator: Emulator | None = None
         self._listener: Listener | None = None
         self._api_id: str | None = None
         self._web_socket_api_id: str | None = None
         self._ready = False
         self._current: Compilation | None = None
+        self._parts: Parts = {}
         self._is_current_deployed = False
         self._shown: tuple[Finding, ...] = ()
         self._edits: Edits | None = None
@@ -116,7 +120,7 @@ class _Session:
     # start
 
     async def start(self) -> None:
-        refuse_second(self._options.project)
+        self._lock = ProjectLock(self._options.project, self._folder)
         self._listener = await listen(self._answer, self._options.host, self._options.http_port)
         if self._options.watch and not self._options.once:
             self._edits = Edits(self._options.project)
@@ -223,18 +227,13 @@ class _Session:
 
     async def _reload(self) -> None:
         started = time.perf_counter()
+        parts_before = self._parts
         self._reread_environment()
         compilation = await self._compile()
         before = self._current
-        # a step that runs and is broken now keeps running as it was, its queue and its messages too
-        broken = {
-            finding.where.path for finding in compilation.findings if finding.severity == "error" and finding.where
-        }
-        running = {step.path for step in before.app.steps} if before is not None else set[str]()
-        kept = bool(broken & running)
-        if compilation.findings and compilation.findings != self._shown:
-            self._tell(Found(compilation.findings, kept_running=kept))
-        self._shown = compilation.findings
+        # what runs and is broken now keeps running as it was: a step with its queue and messages, a stream's access
+        kept = before is not None and bool((_broken(compilation) - _broken(before)) & _files_in_use(before.app))
+        self._tell_findings(compilation.findings, kept_running=kept)
         if kept:
             return
         if before is not None and self._is_current_deployed and _same(before.assembly, compilation.assembly):
@@ -246,7 +245,18 @@ class _Session:
             self._announce(compilation)
             return
         changed, removed = _difference(before, compilation)
-        self._tell(Reloaded(changed, removed, time.perf_counter() - started))
+        parts, removed_parts = changed_parts(parts_before, self._parts)
+        self._tell(Reloaded(changed, (*removed, *removed_parts), time.perf_counter() - started, parts))
+
+    def _tell_findings(self, findings: tuple[Finding, ...], *, kept_running: bool) -> None:
+        """Those that are new, and how many errors are gone where no other came."""
+        fresh = new_findings(self._shown, findings)
+        if fresh:
+            self._tell(Found(fresh, kept_running))
+        mended, left = errors_of(self._shown) - errors_of(findings), errors_of(findings)
+        if mended and not has_errors(fresh):
+            self._tell(Mended(len(mended), len(left)))
+        self._shown = findings
 
     # compile and deploy
 
@@ -276,6 +286,7 @@ class _Session:
         self._api_id = stack.outputs.get("HttpApiId")
         self._web_socket_api_id = stack.outputs.get("WebSocketApiId")
         self._current = compilation
+        self._parts = parts_of(compilation.app, self._options.project)
         self._is_current_deployed = True
         return True
 
@@ -307,6 +318,7 @@ class _Session:
             await emulator.cloudformation.remove(self._current.assembly.stack_name)
         self._api_id = self._web_socket_api_id = None
         self._current = compilation
+        self._parts = {}
         self._is_current_deployed = True
         return True
 
@@ -328,9 +340,25 @@ class _Session:
         else:
             self._moto.close()
         self._compiler.shutdown(wait=True, cancel_futures=True)
+        if self._lock is None:
+            return
         with contextlib.suppress(OSError, ValueError, AttributeError):
             if json.loads((self._folder / "dev.json").read_text()).get("pid") == os.getpid():
                 (self._folder / "dev.json").unlink()
+        self._lock.release()
+
+
+def _broken(compilation: Compilation) -> set[str]:
+    return {finding.where.path for finding in compilation.findings if finding.severity == "error" and finding.where}
+
+
+def _files_in_use(app: App) -> set[str]:
+    """The files that an edit can break: those of steps, streams and authentication, and the project's settings."""
+    files = {step.path for step in app.steps} | {"pyproject.toml", "treadle.toml"}
+    files |= {stream.where.path for stream in app.streams if stream.where is not None}
+    if app.authentication is not None:
+        files.add(app.authentication.path)
+    return files
 
 
 def _planned(compilation: Compilation, now: float) -> Iterator[PlannedFiring]:

@@ -63,7 +63,8 @@ class Translator:
             return
         origin = self.origins.get(event.logical_id, {})
         reason = event.reason or "no reason given"
-        self._tell(ResourceFailed(event.logical_id, event.type, reason, origin.get("Step"), origin.get("Source")))
+        step, source = origin.get("Step"), origin.get("Source")
+        self._tell(ResourceFailed(event.logical_id, event.type, reason, step, source, _hint(event.type, reason)))
 
     def _exchange(self, exchange: Exchange) -> None:
         step = self._step_of(exchange.function)
@@ -97,7 +98,7 @@ class Translator:
 
     def _recorded(self, step: str, record: Mapping[str, Any]) -> None:
         """Treadle's own functions are no steps: what they do is told where somebody got something, or it failed."""
-        if not is_system(step) or record.get("result") == "error":
+        if not is_system(step) or record.get("result") in ("error", "dead-letter"):
             self._tell(Handled(step, record))
         elif step == BROADCAST and (delivered := record.get("delivered")):
             trigger, trace_id = record.get("trigger", {}), record.get("traceId")
@@ -155,7 +156,18 @@ class Translator:
         self._tell(Trouble(None, f"a message of topic {topic} was not delivered to {subscription_arn}: {reason}"))
 
     def _dropped(self, function: str, reason: str) -> None:
-        self._tell(Trouble(self._step(function), f"given up: {reason}"))
+        self._tell(Trouble(self._step(function), reason))
+
+
+def _hint(resource_type: str, reason: str) -> str | None:
+    """How a resource's failure is mended, where that is known."""
+    if "already exists" in reason:
+        return "something that is not of this project has this name: delete it, or stop and start `treadle dev`"
+    if "not in Treadle's emulator yet" in reason:
+        return "AWS may well have it; the emulator refuses what it does not have rather than pretend"
+    if resource_type in ("AWS::Events::Rule", "AWS::Scheduler::Schedule"):
+        return "look at the step's `cron` and `timezone`: AWS takes fewer expressions than cron does"
+    return None
 
 
 def _function_name(arn: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.functions.concurrency import Concurrency
@@ -35,7 +35,7 @@ _LONGEST_BACKOFF_SECONDS = 300.0
 _log = logging.getLogger("treadle.functions")
 
 OnDropped = Callable[[str, str], None]
-"""Told the function and the reason when an event, or the record of one, went nowhere."""
+"""Told the function and the reason when an event was given up or went nowhere, or the record of one did."""
 
 
 class Condition(Enum):
@@ -61,7 +61,7 @@ class Event:
 
 
 class AsynchronousInvocations:
-    """One task per accepted event. Nothing ends in silence: what no destination takes is told to `on_dropped`."""
+    """One task per accepted event. No failure ends in silence: what is given up or lost is told to `on_dropped`."""
 
     def __init__(self, registry: Registry, concurrency: Concurrency, backing: Backing, on_dropped: OnDropped) -> None:
         self._registry = registry
@@ -75,6 +75,11 @@ class AsynchronousInvocations:
     def quiet(self) -> bool:
         """Whether every accepted event is done, or waits for the clock."""
         return self._waiting == len(self._tasks)
+
+    @property
+    def pending(self) -> int:
+        """How many accepted events run or are about to."""
+        return len(self._tasks) - self._waiting
 
     def accept(self, reference: FunctionReference, payload: bytes, request: InvokeRequest) -> None:
         """Takes an event and returns; it runs as soon as the loop gets to it."""
@@ -153,12 +158,15 @@ class AsynchronousInvocations:
         name = event.reference.name
         if destination is None:
             if not succeeded:
-                self._on_dropped(name, f"an asynchronous event was dropped: {_reason(event, condition)}")
+                self._on_dropped(name, f"{_given_up(event, condition)}; no destination has a record of it")
             return
         if event.version is not None and not may_send(self._backing, event.version.role_arn, destination):
             self._on_dropped(name, f"the record of an asynchronous event was dropped: no permission for {destination}")
             return
         await self._send(destination, record(event, condition, self._registry.clock.now()), event)
+        if not succeeded:
+            queue = destination.rsplit(":", 1)[-1]
+            self._on_dropped(name, f"{_given_up(event, condition)}; AWS's record of it is in {queue}")
 
     async def _send(self, destination: str, body: str, event: Event) -> None:
         if destination_service(destination) == "lambda":
@@ -227,8 +235,18 @@ def _document(payload: bytes) -> Any:
         return payload.decode("utf-8", "replace")
 
 
-def _reason(event: Event, condition: Condition) -> str:
-    failure = event.outcome.payload.decode("utf-8", "replace") if event.outcome is not None else ""
-    return f"{condition.value} after {event.runs} run{'s' if event.runs != 1 else ''}" + (
-        f": {failure}" if failure else ""
-    )
+def _given_up(event: Event, condition: Condition) -> str:
+    if condition is Condition.ZERO_RESERVED_CONCURRENCY:
+        return "given up: the function's reserved concurrency is 0"
+    age = ", too old for another" if condition is Condition.EVENT_AGE_EXCEEDED else ""
+    failure = _failure(event.outcome.payload) if event.outcome is not None else ""
+    return f"given up after {event.runs} attempt{'s' * (event.runs != 1)}{age}{f': {failure}' if failure else ''}"
+
+
+def _failure(payload: bytes) -> str:
+    """The error in AWS's error document, in one line; any other answer as it is."""
+    document = _document(payload)
+    if not isinstance(document, dict) or "errorMessage" not in document:
+        return payload.decode("utf-8", "replace")
+    error = cast("Mapping[str, Any]", document)
+    return f"{error['errorType']}: {error['errorMessage']}" if "errorType" in error else str(error["errorMessage"])

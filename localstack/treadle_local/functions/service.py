@@ -156,6 +156,10 @@ class LambdaService:
         """Whether no function runs, and no accepted event but those that wait for the clock is still to be run."""
         return self._concurrency.running == 0 and self._asynchronous.quiet
 
+    def pending_events(self) -> int:
+        """How many events of asynchronous invocations run or are about to."""
+        return self._asynchronous.pending
+
     def mappings(self) -> Sequence[EventSourceMapping]:
         """Every event source mapping, disabled ones too."""
         return self._mappings.all()

@@ -42,7 +42,7 @@ _STREAM_ACTIONS = ("GetRecords", "GetShardIterator", "DescribeStream", "ListStre
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What mappings on streams need of the emulator. `on_dropped` is told the function and what was lost."""
+    """What mappings on streams need of the emulator. `on_dropped` is told the function and what was given up."""
 
     clock: Clock
     identity: Identity
@@ -227,21 +227,25 @@ class Lane:
         return [failing]
 
     async def _give_up(self, delivery: _Delivery, condition: Condition) -> None:
-        """Tells the destination of the records that are given up, or whoever watches where there is none."""
+        """Tells the destination, where there is one, and whoever watches of the records that are given up."""
         destination, run, records = self._mapping.destination, delivery.run, delivery.records
         reason = f"{condition.value} after {delivery.invocations} run{'s' if delivery.invocations != 1 else ''}"
         if run is not None and run.problem is not None:
             reason += f": {run.problem}"
+        outcome = "dropped"
         if destination is not None:
             document = failure_document(
                 self._mapping, self._stream, records, condition, delivery.invocations, run, self._clock.now()
             )
             problem = await self._send(destination, document)
             if problem is None:
-                return
-            reason += f"; {destination} could not be told: {problem}"
-        numbers = f"{records[0].number} to {records[-1].number}"
-        text = f"{len(records)} record(s) of {self._stream.arn} ({numbers}) were dropped: {reason}"
+                outcome = "given up"
+                reason += f"; AWS's record of it is in {destination.rsplit(':', 1)[-1]}"
+            else:
+                reason += f"; {destination} could not be told: {problem}"
+        table = self._stream.arn.split("/")[1]
+        count = f"1 change of {table} was" if len(records) == 1 else f"{len(records)} changes of {table} were"
+        text = f"{count} {outcome}: {reason}"
         self._surroundings.on_dropped(function_name(self._mapping), text)
 
     async def _send(self, destination: str, document: str) -> str | None:

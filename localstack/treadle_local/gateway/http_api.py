@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from treadle_local.apigateway.service import ApiGateway
+from treadle_local.apigateway.store import Deployment
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.identity import Identity
 from treadle_local.aws.service import Region
 from treadle_local.clock import Clock
 from treadle_local.functions.invocation import MAXIMUM_SYNCHRONOUS_BYTES
 from treadle_local.functions.service import LambdaService
-from treadle_local.gateway import event
+from treadle_local.gateway import cors, event
 from treadle_local.gateway.invocation import Invoker
 from treadle_local.gateway.routes import Match, route_table
 from treadle_local.http.messages import Request, Response
@@ -25,7 +26,7 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 INVOCATION_PATH = "/_aws/execute-api/"
 """Any API of the emulator answers at `/_aws/execute-api/<api id>/<stage>/<path>` on the AWS port."""
 
-_REFUSALS = {"NotFoundException": event.NOT_FOUND, "ForbiddenException": event.FORBIDDEN}
+_REFUSALS = {"ForbiddenException": event.FORBIDDEN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,10 @@ class HttpApis:
         """Answers a request to an API as API Gateway does, its error bodies included."""
         started = time.perf_counter()
         request_id = str(uuid.uuid4())
-        match = None
+        deployment, match = None, None
         try:
-            match = self._match(request.method, path, api_id, stage)
+            deployment = self._deployment(api_id, stage)
+            match = route_table(deployment).match(request.method, path) if deployment is not None else None
             if match is None:
                 response = event.NOT_FOUND
             elif len(request.body) > MAX_BODY_BYTES:
@@ -80,6 +82,11 @@ class HttpApis:
                 response = await self._integrate(request, match, api_id, stage, path, request_id)
         except AwsError as refusal:
             response = _REFUSALS.get(refusal.code, event.FAILED)
+        if deployment is not None and (configuration := deployment.settings.get("CorsConfiguration")):
+            if match is None and cors.is_preflight(request):
+                response = cors.preflight_response(configuration, request)
+            else:
+                response = cors.with_cors(configuration, request, response)
         duration_ms = (time.perf_counter() - started) * 1000
         function = match.integration.function_arn if match is not None else None
         trace_id = next((value for name, value in response.headers if name == "x-trace-id"), None)
@@ -102,11 +109,11 @@ class HttpApis:
             return event.FAILED
         return event.http_response(outcome.payload)
 
-    def _match(self, method: str, path: str, api_id: str, stage: str) -> Match | None:
-        """The route for a request. Raises: AwsError ForbiddenException for one to a WebSocket API."""
+    def _deployment(self, api_id: str, stage: str) -> Deployment | None:
+        """What answers at a stage; None where nothing does. Raises: AwsError ForbiddenException for a WebSocket API."""
         deployment = self._api_gateway.find_deployment(api_id, stage)
         if deployment is None or deployment.settings.get("DisableExecuteApiEndpoint"):
             return None
         if deployment.protocol == "WEBSOCKET":
             raise AwsError("ForbiddenException", "a WebSocket API takes no requests but upgrades", status=403)
-        return route_table(deployment).match(method, path)
+        return deployment

@@ -29,6 +29,7 @@ from treadle_local.http.websocket import UnreadError, WebSocket, handshake
 _FORBIDDEN = "Forbidden"
 _FAILED = "Internal server error"
 _TIMED_OUT = "Endpoint request timed out"
+_GONE = (1006, "the client was gone before it was let in")
 _SUBPROTOCOL = "sec-websocket-protocol"
 _log = logging.getLogger("treadle.websocket")
 
@@ -106,7 +107,7 @@ class WebSocketApis:
                 raise RefusalError(403, _FORBIDDEN)
             route = table.routes.get(event.CONNECT)
             connection = self._connection(request, api_id, stage)
-            chosen = await self._connect(connection, route, request)
+            chosen = await self._connect_unless_gone(connection, route, request)
         except RefusalError as refusal:
             duration_ms = (time.perf_counter() - started) * 1000
             self._on_happening(Refused(request.path, refusal.status, refusal.reason, _function(route), duration_ms))
@@ -116,7 +117,8 @@ class WebSocketApis:
         duration_ms = (time.perf_counter() - started) * 1000
         connection.welcome = Connected(connection.client.connection_id, request.path, _function(route), duration_ms)
         connection.socket = WebSocket(connection)
-        return Upgrade((*accepted.headers, *chosen), connection.socket)
+        client = connection.client
+        return Upgrade((*accepted.headers, *chosen), connection.socket, lambda: self._gone(client))
 
     def _connection(self, request: Request, api_id: str, stage: str) -> Connection:
         client = event.Client(
@@ -129,6 +131,25 @@ class WebSocketApis:
             self._clock.now(),
         )
         return Connection(client, self)
+
+    async def _connect_unless_gone(self, connection: Connection, route: Route | None, request: Request) -> Headers:
+        """What `_connect` gives; where the client goes meanwhile, `$disconnect` follows on what `$connect` began."""
+        work = asyncio.ensure_future(self._connect(connection, route, request))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            self._spawn(self._abandon(connection.client, work))
+            raise
+
+    async def _abandon(self, client: event.Client, connecting: asyncio.Future[Headers]) -> None:
+        try:
+            await connecting
+        except RefusalError:
+            return
+        await self._disconnect(client, *_GONE)
+
+    def _gone(self, client: event.Client) -> None:
+        self._spawn(self._disconnect(client, *_GONE))
 
     async def _connect(self, connection: Connection, route: Route | None, request: Request) -> Headers:
         """The headers that `$connect` adds to the acceptance. Raises RefusalError.
@@ -185,7 +206,7 @@ class WebSocketApis:
 
     async def _message(self, connection: Connection, text: str) -> None:
         started = time.perf_counter()
-        client, request_id = connection.client, event.new_id()
+        client, request_id, at_ms = connection.client, event.new_id(), connection.next_message_ms(self._clock.now())
         route, problem = None, None
         try:
             table = self._table(client.api_id, client.stage)
@@ -194,7 +215,7 @@ class WebSocketApis:
                 problem = "no route takes it"
                 _tell(connection, _FORBIDDEN, request_id)
             else:
-                payload = event.message_event(client, route.key, text, request_id, self._clock.now())
+                payload = event.message_event(client, route.key, text, request_id, at_ms / 1000)
                 problem = await self._problem_of(client, route, payload, request_id)
                 if problem is not None:
                     _tell(connection, _FAILED, request_id)

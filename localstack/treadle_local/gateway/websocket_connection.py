@@ -55,12 +55,24 @@ class Connection:
     See `Owner` for what the socket calls.
     """
 
-    __slots__ = ("_announce", "_apis", "_at_work", "_waiting", "client", "last_active_at", "place", "socket", "welcome")
+    __slots__ = (
+        "_announce",
+        "_apis",
+        "_at_work",
+        "_last_message_ms",
+        "_waiting",
+        "client",
+        "last_active_at",
+        "place",
+        "socket",
+        "welcome",
+    )
 
     def __init__(self, client: Client, apis: Apis) -> None:
         self.client = client
         self.place = f"{client.api_id}/{client.stage}"
         self.last_active_at = client.connected_at
+        self._last_message_ms = 0
         self.socket: WebSocket | None = None
         self.welcome: Connected | None = None
         self._apis = apis
@@ -103,6 +115,11 @@ class Connection:
 
     def active(self) -> None:
         self.last_active_at = self._apis.now()
+
+    def next_message_ms(self, now: float) -> int:
+        """The time of the connection's next message: two in one millisecond, or on a clock that stands, differ."""
+        self._last_message_ms = max(int(now * 1000), self._last_message_ms + 1)
+        return self._last_message_ms
 
     def received(self, text: str) -> None:
         if self._at_work < MOST_AT_ONCE:

@@ -77,7 +77,7 @@ def _context(client: Client, route_key: str, event_type: str, request_id: str, n
         "messageDirection": "IN",
         "stage": client.stage,
         "connectedAt": int(client.connected_at * 1000),
-        "requestTimeEpoch": int(now * 1000),
+        "requestTimeEpoch": round(now * 1000),
         "identity": {**identity, "sourceIp": client.source_ip},
         "requestId": request_id,
         "domainName": client.domain_name,

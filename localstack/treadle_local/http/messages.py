@@ -53,10 +53,14 @@ class Tenant(asyncio.Protocol):
 
 @dataclass(slots=True)
 class Upgrade:
-    """The answer that accepts an upgrade: status 101 with these headers, then the connection is the tenant's."""
+    """The answer that accepts an upgrade: status 101 with these headers, then the connection is the tenant's.
+
+    `abandoned` is called instead where the client has gone meanwhile.
+    """
 
     headers: Headers
     tenant: Tenant
+    abandoned: Callable[[], None]
 
 
 Answer = Response | Upgrade

@@ -291,7 +291,9 @@ class _Connection(asyncio.Protocol):
     def _deliver(self, answer: Answer, keep_alive: bool, request: Request) -> None:
         if isinstance(answer, Response):
             self._write(answer, keep_alive, request)
-        elif not self._transport.is_closing():
+        elif self._transport.is_closing():
+            answer.abandoned()
+        else:
             self._hand_over(answer)
 
     def _write(self, response: Response, keep_alive: bool, request: Request | None = None) -> None:

@@ -150,8 +150,8 @@ class _Parser:
         if sign in _ORDERS:
             return _ordered(path, _ORDERS[sign], text)
         literal = re.sub(r"\\(.)", r"\1", text[1:-1]) if kind == "string" else text
-        if sign == "=" and kind != "expression" and "*" not in literal and _PLAIN.fullmatch(literal):
-            self.needles += [literal] if _number(literal) is None else []
+        if sign == "=" and kind != "expression" and _number(literal) is None:
+            self.needles += [part for part in literal.split("*") if _PLAIN.fullmatch(part)]
         equal = _expression_test(text[1:-1]) if kind == "expression" else _equal(literal)
         wanted = sign == "="
         return lambda value: any(equal(found) is wanted for found in _find(value, path))

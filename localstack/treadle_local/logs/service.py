@@ -52,14 +52,17 @@ class Logs:
         self._groups: dict[str, LogGroup] = {}
         self._numbers = itertools.count(1)
 
-    def append(self, group_name: str, stream_name: str, text: str) -> None:
-        """Keeps a line, as of now; makes its stream. Does nothing where the group is gone."""
+    def append(self, group_name: str, stream_name: str, text: str, time_ms: int) -> None:
+        """Keeps a line of a function; makes its stream. Does nothing where the group is gone.
+
+        `time_ms` is the machine's time, as all that a function says of time: what it is kept for counts from now.
+        """
         group = self._groups.get(group_name)
         if group is None:
             return
         now = int(self._clock.now() * 1000)
         stream = group.streams.get(stream_name) or group.add_stream(stream_name, now)
-        group.add(stream, Event(now, next(self._numbers), now, stream_name, text))
+        group.add(stream, Event(time_ms, next(self._numbers), now, stream_name, text, now))
 
     def handle(self, operation: str, params: Params, caller: Caller) -> Result | Awaitable[Result]:
         match operation:
@@ -147,5 +150,6 @@ class Logs:
         now = int(self._clock.now() * 1000)
         kept, said = taken(events, now, group.retention_days)
         for event in kept:
-            group.add(stream, Event(event["timestamp"], next(self._numbers), now, stream.name, event["message"]))
+            timestamp, message = event["timestamp"], event["message"]
+            group.add(stream, Event(timestamp, next(self._numbers), now, stream.name, message, timestamp))
         return {"nextSequenceToken": f"{next(self._numbers):056d}", **said}

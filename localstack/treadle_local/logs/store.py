@@ -27,6 +27,8 @@ class Event(NamedTuple):
     """Milliseconds since the epoch"""
     stream: str
     message: str
+    dated: int
+    """When retention counts from, in milliseconds since the epoch: the time on the emulator's clock"""
 
     @property
     def key(self) -> Key:
@@ -129,7 +131,7 @@ class LogGroup:
         if self.retention_days is None:
             return
         oldest = now - self.retention_days * _DAY_MS
-        while (first := self.events.first()) is not None and first.timestamp < oldest:
+        while (first := self.events.first()) is not None and first.dated < oldest:
             self._drop_first()
 
     def remove_stream(self, name: str) -> None:

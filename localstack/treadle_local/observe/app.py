@@ -18,6 +18,7 @@ from treadle_local.observe.tree import TraceTree, trace_of, traces_of, walk
 _RECORDS = '{ $.treadle = "invocation" }'
 _BAD_ENDS = '{ $.type = "platform.report" && $.record.status != "success" }'
 _LEGAL_TRACE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEX = re.compile(r"[0-9A-Fa-f]{1,32}")
 _AMBIGUOUS_SHOWN = 5
 
 
@@ -60,27 +61,26 @@ class App:
 
         Raises: TreadleError `no-such-trace`, `ambiguous-trace`.
         """
-        found = self._trace_ids(text)
-        if not found:
-            hint = "`treadle trace` lists the latest; the X-Trace-Id header of a response has its own"
-            raise TreadleError("no-such-trace", f"there is no trace `{text}`", hint=hint)
-        exact = [trace_id for trace_id, w3c_id in found.items() if text.lower() in (trace_id.lower(), w3c_id)]
-        if len(found) > 1 and len(exact) != 1:
-            shown = ", ".join([*list(found)[:_AMBIGUOUS_SHOWN], *(["..."] if len(found) > _AMBIGUOUS_SHOWN else [])])
-            raise TreadleError("ambiguous-trace", f"`{text}` begins {len(found)} trace ids", hint=f"they are: {shown}")
-        return exact[0] if exact else next(iter(found))
-
-    def _trace_ids(self, text: str) -> dict[str, str]:
-        """Motia's form and the W3C's of each trace whose id begins so."""
         if not _LEGAL_TRACE_ID.fullmatch(text):
-            return {}
-        beginnings = f'$.traceId = "{text}*" || $.traceId = "{text.upper()}*" || $.w3cId = "{text.lower()}*"'
-        found: dict[str, str] = {}
-        for entry in self.logs.read(self.groups(), pattern=f"{{ {beginnings} }}"):
-            fields: Mapping[str, Any] = entry.fields()
-            trace_id = str(fields.get("traceId"))
-            found[trace_id] = str(fields.get("w3cId") or found.get(trace_id, ""))
-        return found
+            raise _no_such_trace(text)
+        if self._trace_ids("traceId", text):
+            return text
+        found = self._trace_ids("traceId", f"{text}*") | self._trace_ids("traceId", f"{text.upper()}*")
+        if _HEX.fullmatch(text):
+            found |= self._trace_ids("w3cId", f"{text.lower()}*")
+        if not found:
+            raise _no_such_trace(text)
+        exact = [trace_id for trace_id in found if trace_id == text.upper()]
+        if len(found) > 1 and not exact:
+            listed = sorted(found)
+            shown = ", ".join([*listed[:_AMBIGUOUS_SHOWN], *(["..."] if len(listed) > _AMBIGUOUS_SHOWN else [])])
+            raise TreadleError("ambiguous-trace", f"`{text}` begins {len(found)} trace ids", hint=f"they are: {shown}")
+        return exact[0] if exact else found.pop()
+
+    def _trace_ids(self, field: str, wanted: str) -> set[str]:
+        """Motia's form of the ids of all traces whose id of either form is as wanted."""
+        entries = self.logs.read(self.groups(), pattern=f'{{ $.{field} = "{wanted}" }}')
+        return {str(entry.fields().get("traceId")) for entry in entries}
 
     def trace(self, text: str) -> TraceTree:
         """A trace by its id or the beginning of it.
@@ -94,8 +94,8 @@ class App:
             since_ms = entries[0].time_ms if entries else 0
             tree = trace_of(entries, self.subscribers(), self._bad_ends(since_ms)) or tree
         if tree is None:
-            hint = f"its steps run still; their lines: treadle logs --trace {trace_id}"
-            raise TreadleError("no-such-trace", f"trace `{trace_id}` has no record of a run yet", hint=hint)
+            hint = f"its steps may still be running; see what they have logged: treadle logs --trace {trace_id}"
+            raise TreadleError("no-such-trace", f"trace `{trace_id}` has no finished run yet", hint=hint)
         return tree
 
     def _bad_ends(self, since_ms: int) -> list[tuple[Entry, Reported]]:
@@ -106,6 +106,13 @@ class App:
         """The last traces of which there is a record since then, by their start."""
         entries = self.logs.read(self.groups(), since_ms=since_ms, pattern=_RECORDS)
         return traces_of(entries, self.subscribers())[-count:]
+
+
+def _no_such_trace(text: str) -> TreadleError:
+    hint = (
+        "`treadle trace` lists the latest traces; each HTTP response has the id of its trace in its X-Trace-Id header"
+    )
+    return TreadleError("no-such-trace", f"there is no trace `{text}`", hint=hint)
 
 
 def _may_have_lost(tree: TraceTree, entries: Sequence[Entry]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from treadle_local.observe.lines import Recorded, Reported, Said
@@ -11,8 +11,6 @@ from treadle_local.observe.reading import Entry
 
 Result = Literal["ok", "error", "retry", "dead-letter", "skipped", "killed"]
 """What became of a run; `killed`: Lambda ended it before it could write its record."""
-
-_CLOCK_TURNED_MS = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,46 +65,24 @@ def spans_of(entries: Sequence[Entry], reports: Sequence[tuple[Entry, Reported]]
 
     `reports` are Lambda's words on invocations that did not end well: where such a one said something under this trace
     and there is no record of it, it was killed.
-
-    A function's own clock is the machine's. Where the log's clock shows that more time has passed between two runs, it
-    is the emulator's and was turned by hand: then its times are the true ones.
     """
-    recorded = [(entry.time_ms, entry.line) for entry in entries]
-    spans = [(logged_ms, _span(line.record)) for logged_ms, line in recorded if isinstance(line, Recorded)]
-    spans += _killed(entries, {(span.step, span.request_id) for _, span in spans}, reports)
-    if not spans:
-        return []
-    ahead_ms = _ahead_ms(spans)
-    moved = [_moved(span, logged_ms - span.end_ms - ahead_ms) for logged_ms, span in spans]
-    return sorted(moved, key=lambda span: span.start_ms)
-
-
-def log_ahead_ms(entries: Iterable[Entry]) -> float:
-    """How far the log's clock was ahead of the machine's when the trace began; next to nothing on AWS."""
-    recorded = ((entry.time_ms, entry.line) for entry in entries)
-    spans = [(logged_ms, _span(line.record)) for logged_ms, line in recorded if isinstance(line, Recorded)]
-    return _ahead_ms(spans) if spans else 0.0
-
-
-def _ahead_ms(spans: Iterable[tuple[int, Span]]) -> float:
-    logged_ms, first = min(spans, key=lambda pair: pair[1].start_ms)
-    return logged_ms - first.end_ms
+    spans = [_span(line.record) for entry in entries if isinstance(line := entry.line, Recorded)]
+    spans += _killed(entries, {(span.step, span.request_id) for span in spans}, reports)
+    return sorted(spans, key=lambda span: span.start_ms)
 
 
 def _killed(
     entries: Iterable[Entry], recorded: Set[tuple[str, str]], reports: Iterable[tuple[Entry, Reported]]
-) -> list[tuple[int, Span]]:
-    """With the time at which the log has each run's end."""
-    ended = {(entry.step, report.request_id): (entry.time_ms, report) for entry, report in reports}
-    killed: dict[tuple[str, str], tuple[int, Span]] = {}
+) -> list[Span]:
+    ended = {(entry.step, report.request_id): report for entry, report in reports}
+    killed: dict[tuple[str, str], Span] = {}
     for entry in entries:
         line = entry.line
         if not isinstance(line, Said) or line.request_id is None or line.trace_id is None:
             continue
         key = (entry.step, line.request_id)
         if key in ended and key not in recorded and key not in killed:
-            logged_ms, report = ended[key]
-            killed[key] = logged_ms, _killed_span(entry, line, report)
+            killed[key] = _killed_span(entry, line, ended[key])
     return list(killed.values())
 
 
@@ -124,13 +100,6 @@ def _killed_span(entry: Entry, line: Said, report: Reported) -> Span:
         result="killed",
         failure=Failure("Killed", f"ended by Lambda without a record ({report.status})"),
     )
-
-
-def _moved(span: Span, ahead_ms: float) -> Span:
-    """The span where the log has it, when that is clearly ahead of the machine's time."""
-    if ahead_ms < _CLOCK_TURNED_MS:
-        return span
-    return replace(span, start_ms=span.start_ms + ahead_ms)
 
 
 def _span(record: Mapping[str, Any]) -> Span:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from treadle_infra.topology.cron import RETRIES
 from treadle_local.observe.lines import Recorded, Reported, Said, is_system
 from treadle_local.observe.reading import Entry
-from treadle_local.observe.spans import Emit, Result, Span, log_ahead_ms, spans_of
+from treadle_local.observe.spans import Emit, Result, Span, spans_of
 
 _SEVERITY: Mapping[Result, int] = {"ok": 0, "skipped": 0, "retry": 1, "error": 2, "dead-letter": 2, "killed": 2}
 
@@ -82,6 +83,11 @@ class TraceTree:
         return self.end_ms - self.start_ms
 
     @property
+    def status(self) -> int | None:
+        """The HTTP status that the request was answered with which the trace begins."""
+        return next((root.last.status for root in self.roots if isinstance(root, Run)), None)
+
+    @property
     def is_complete(self) -> bool:
         return not any(isinstance(node, Missing) for node in walk(self.roots))
 
@@ -131,9 +137,8 @@ def trace_of(
     if not known:
         return None
     ended = {(span.step, span.request_id) for span in known}
-    ahead_ms = log_ahead_ms(entries)
     lost = [
-        _Lost(entry.step, entry.time_ms - ahead_ms, report.status)
+        _Lost(entry.step, entry.time_ms, report.status)
         for entry, report in reports
         if (entry.step, report.request_id) not in ended
     ]
@@ -166,7 +171,18 @@ def _grouped(spans: Iterable[Span]) -> list[tuple[Span, ...]]:
             groups[_subject(span)] = [span]
         else:
             retried.append(span)
-    return [tuple(sorted(group, key=lambda span: span.start_ms)) for group in groups.values()]
+    return [_with_retries(tuple(sorted(group, key=lambda span: span.start_ms))) for group in groups.values()]
+
+
+def _with_retries(attempts: tuple[Span, ...]) -> tuple[Span, ...]:
+    """Says of each failed attempt at a firing what became of it: a run does not know that Lambda tries again."""
+    trigger = attempts[0].trigger
+    if trigger.get("kind") != "cron" or trigger.get("manual"):
+        return attempts
+    return tuple(
+        replace(span, result="retry" if number <= RETRIES else "dead-letter") if span.result == "error" else span
+        for number, span in enumerate(attempts, 1)
+    )
 
 
 def _is_retry_after(span: Span, killed: Span) -> bool:
