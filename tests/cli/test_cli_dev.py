@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.command import screen_of_dev, treadle
+from support.dev import Dev, wait_until
 from support.projects import api_step, write
 
 
@@ -62,3 +63,25 @@ def test_dev_for_people_shows_the_line_that_failed_and_nothing_of_treadles_own(t
     assert "│ KeyError: 'nothing'\n" in screen.text
     assert "Traceback" not in screen.text
     assert ".treadle/cache" not in screen.text
+
+
+def test_a_reload_tells_what_is_new_and_what_is_mended(tmp_path: Path) -> None:
+    secret = """
+config = {"name": "secret", "schema": None, "baseConfig": {"storageType": "default"}, "canAccess": lambda s, c: %s}
+"""
+    project = write(tmp_path / "app", "steps/a_step.py", api_step("A", '    return {"body": {}}'))
+    write(project, "steps/secret_stream.py", secret % "True")
+    with Dev(project) as dev:
+        write(project, "steps/secret_stream.py", secret % "False")
+        reloaded = wait_until("the reload", lambda: dev.first("reloaded"))
+        assert (reloaded["steps"], reloaded["parts"]) == ([], ["stream `secret`"])
+
+        write(project, "steps/bad_step.py", "config = {\n")
+        wait_until("the finding", lambda: dev.first("findings"))
+        write(project, "steps/a_step.py", api_step("A", '    return {"body": {"v": 2}}'))
+        wait_until("the second reload", lambda: dev.first("reloaded", steps=["A"]))
+        assert len(dev.all("findings")) == 1, "what was told is not told again"
+
+        (project / "steps/bad_step.py").unlink()
+        mended = wait_until("the end of it", lambda: dev.first("mended"))
+        assert (mended["errors"], mended["left"]) == (1, 0)

@@ -103,7 +103,7 @@ class Followers:
 
         def say() -> None:
             for number, one in enumerate(self.all):
-                data = {"streamName": stream, "groupId": group, "subscriptionId": f"s{number}"}
+                data = {"streamName": stream, "groupId": group, "subscriptionId": f"{stream}/{group}/{number}"}
                 one.say({"type": "join", "data": data})
 
         self._loop.call_soon_threadsafe(say)
