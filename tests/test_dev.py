@@ -421,5 +421,5 @@ def test_stopping_leaves_no_process_behind(tmp_path: Path, number: signal.Signal
 def _is_running(pid: int) -> bool:
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
