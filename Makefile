@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test clients check bench docs format
+.PHONY: help setup demo test clients judges check bench docs format
 
 PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
@@ -13,11 +13,14 @@ setup: ## Make .venv (once; nothing to do when nothing changed)
 demo: setup ## Run the messaging example in the emulator and show what happens
 	@$(PYTHON) examples/demo.py
 
-test: setup clients ## Run all tests
+test: setup clients judges ## Run all tests
 	@$(PYTHON) -m pytest -n 2 --dist loadfile
 
 clients:
 	@python3 tools/set_up_clients.py
+
+judges: setup
+	@python3 tools/set_up_judges.py
 
 check: setup ## Format, lint, types and layers
 	@$(PYTHON) -m ruff format --check .

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from support.dev import Dev
+from support.judges import Ministack
 
 # Machines are shared and noisy: a slow example is no failure. `make test` tries the same examples every time.
 settings.register_profile(
@@ -20,4 +21,11 @@ settings.load_profile("treadle")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     """The emulator with nothing deployed, on the manual clock. Shared: tests use names of their own."""
     with Dev(tmp_path_factory.mktemp("nothing"), "--clock", "manual", "--no-watch") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
+    """Another emulator, to be compared with. Shared: tests use names of their own, and do not reset it."""
+    with Ministack(tmp_path_factory.mktemp("ministack")) as running:
         yield running
