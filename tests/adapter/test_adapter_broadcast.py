@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from typing import Any
 
 import pytest
 
+from support.dev import wait_until
 from treadle.errors import UnroutableEvent
 from treadle.live.frames import Frame
 from treadle.live.post import Delivery, Lane
@@ -204,9 +204,7 @@ def test_a_connection_that_hangs_holds_up_no_other(app: LiveApp) -> None:
     changes = [app.rows.set("a", str(number)) for number in range(5)]
     working = threading.Thread(target=app.announce, args=changes)
     working.start()
-    end = time.monotonic() + 20
-    while min(len(app.aws.sockets[other]) for other in ("c2=", "c3=")) < 5 and time.monotonic() < end:
-        time.sleep(0.005)
+    wait_until("the others' changes", lambda: min(len(app.aws.sockets[other]) for other in ("c2=", "c3=")) == 5)
     waiting = list(app.aws.sockets["c1="])
     release.set()
     working.join()

@@ -111,13 +111,13 @@ def _dead_letter(
     process: StepProcess, message: Message, invocation: Invocation, error: BaseException, lambda_context: LambdaContext
 ) -> Result:
     """Moves the message to the step's dead-letter queue; where that fails it stays, and the queue's redrive is next."""
-    from treadle.aws.sqs import send_message
+    from treadle.aws.sqs import attribute_text, send_message
 
     attributes = {
-        "errorType": _attribute_text(type(error).__name__),
-        "errorMessage": _attribute_text(str(error)[:_ERROR_MESSAGE_LIMIT]),
+        "errorType": attribute_text(type(error).__name__),
+        "errorMessage": attribute_text(str(error)[:_ERROR_MESSAGE_LIMIT]),
         "traceId": message.origin.trace_id,
-        "step": _attribute_text(process.manifest.step),
+        "step": attribute_text(process.manifest.step),
         "attempts": str(message.attempt),
     }
     if message.attribute:
@@ -130,13 +130,3 @@ def _dead_letter(
         invocation.logger.failure("The message could not be dead-lettered; it stays in the queue", failure)
         return "retry"
     return "dead-letter"
-
-
-def _attribute_text(text: str) -> str:
-    """`text` fit for a message attribute: not empty, without the characters that SQS refuses.
-
-    Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-    """
-    import re
-
-    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text) or "(none)"

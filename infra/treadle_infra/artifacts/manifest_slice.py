@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import assert_never
 
 from treadle.names import SYSTEM_PREFIX, WEBSOCKET
 from treadle_infra.app.model import App, CronTrigger, HttpTrigger, Json, Step, Telemetry, TopicTrigger
 from treadle_infra.topology.batches import timing
 from treadle_infra.topology.build import queue_settings, route_key
-from treadle_infra.topology.cron import cron_triggers
 from treadle_infra.topology.schedules import guard_manifest
 
 MANIFEST_FORMAT = 1
@@ -72,7 +72,7 @@ def system_slice(name: str, app: App) -> dict[str, Json]:
 
 
 def _triggers(step: Step) -> list[Json]:
-    crons = {id(trigger): number for number, trigger in enumerate(cron_triggers(step))}
+    numbers = itertools.count()  # of the schedules, in `cron_triggers`' order
     triggers: list[Json] = []
     for trigger in step.triggers:
         match trigger:
@@ -81,7 +81,7 @@ def _triggers(step: Step) -> list[Json]:
             case TopicTrigger(topic):
                 triggers.append({"kind": "event", "topic": topic})
             case CronTrigger():
-                triggers.append(_cron(trigger, crons[id(trigger)]))
+                triggers.append(_cron(trigger, next(numbers)))
             case _:
                 assert_never(trigger)
     return triggers

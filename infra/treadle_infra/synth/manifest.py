@@ -57,7 +57,7 @@ def build_manifest(topology: Topology, template_files: Iterable[str], artifacts:
         "topics": [{"topic": topic.ref.topic, "name": topic.name} for topic in topology.of(Topic)],
         "stateTable": next((table.name for table in topology.of(StateTable)), None),
         "streams": [{"stream": table.ref.stream, "table": table.name} for table in topology.of(StreamTable)],
-        "systemFunctions": [_system_function(topology, one, artifacts) for one in functions if one.is_system],
+        "systemFunctions": _system_functions(topology, artifacts),
     }
 
 
@@ -76,8 +76,6 @@ def artifact_file(artifact: Artifact) -> str:
 
 
 def _steps(topology: Topology, artifacts: Mapping[str, Artifact]) -> list[Json]:
-    aliases = {alias.origin.step: alias.name for alias in topology.of(Alias)}
-    log_groups = {group.origin.step: group.name for group in topology.of(LogGroup)}
     queues = {queue.origin.step: queue for queue in topology.of(Queue)}
     dead_letter_queues = {queue.origin.step: queue.name for queue in topology.of(DeadLetterQueue)}
     routes: dict[str | None, list[Json]] = {}
@@ -86,8 +84,9 @@ def _steps(topology: Topology, artifacts: Mapping[str, Artifact]) -> list[Json]:
     subscribed: dict[str | None, list[Json]] = {}
     for subscription in topology.of(Subscription):
         subscribed.setdefault(subscription.origin.step, []).append(subscription.topic.topic)
-    roles = {role.origin.step: role for role in topology.of(Role)}
+    roles = {role.ref: role for role in topology.of(Role)}
     schedules = _schedules(topology)
+    functions = _Functions(topology, artifacts)
     steps: list[Json] = []
     for function in topology.of(Function):
         if function.is_system:
@@ -98,18 +97,10 @@ def _steps(topology: Topology, artifacts: Mapping[str, Artifact]) -> list[Json]:
             {
                 "step": step,
                 "source": str(function.origin.where),
-                "function": function.name,
-                "alias": aliases[step],
-                "role": roles[step].name,
-                "logGroup": log_groups[step],
-                "artifact": artifacts[step].key,
-                "handler": function.handler,
-                "runtime": function.runtime,
-                "memoryMb": function.memory_mb,
-                "timeoutSeconds": function.timeout_seconds,
+                **functions.entry(function),
                 "routes": routes.get(step, []),
                 "subscribes": subscribed.get(step, []),
-                "publishes": _published(roles[step]),
+                "publishes": _published(roles[function.role]),
                 "queue": None if queue is None else queue.name,
                 "deadLetterQueue": dead_letter_queues.get(step),
                 "maxRetries": None if queue is None else queue.max_retries,
@@ -117,6 +108,29 @@ def _steps(topology: Topology, artifacts: Mapping[str, Artifact]) -> list[Json]:
             }
         )
     return steps
+
+
+class _Functions:
+    """What the manifest says of every function, a step's or Treadle's own."""
+
+    def __init__(self, topology: Topology, artifacts: Mapping[str, Artifact]) -> None:
+        self._artifacts = artifacts
+        self._aliases = {alias.function: alias.name for alias in topology.of(Alias)}
+        self._roles = {role.ref: role.name for role in topology.of(Role)}
+        self._log_groups = {group.ref: group.name for group in topology.of(LogGroup)}
+
+    def entry(self, function: Function) -> Object:
+        return {
+            "function": function.name,
+            "alias": self._aliases[function.ref],
+            "role": self._roles[function.role],
+            "logGroup": self._log_groups[function.log_group],
+            "artifact": self._artifacts[function.ref.step].key,
+            "handler": function.handler,
+            "runtime": function.runtime,
+            "memoryMb": function.memory_mb,
+            "timeoutSeconds": function.timeout_seconds,
+        }
 
 
 def _schedules(topology: Topology) -> dict[str, list[Json]]:
@@ -142,25 +156,18 @@ def _schedule(kind: str, schedule: Rule | Schedule, timezone: str | None) -> Jso
     }
 
 
-def _system_function(topology: Topology, function: Function, artifacts: Mapping[str, Artifact]) -> Json:
-    ref = function.ref.step
-    aliases = {alias.function: alias.name for alias in topology.of(Alias)}
-    roles = {role.ref: role.name for role in topology.of(Role)}
-    log_groups = {group.ref: group.name for group in topology.of(LogGroup)}
+def _system_functions(topology: Topology, artifacts: Mapping[str, Artifact]) -> list[Json]:
     dead_letter_queues = {queue.ref.step: queue.name for queue in topology.of(DeadLetterQueue)}
-    return {
-        "name": ref,
-        "function": function.name,
-        "alias": aliases[function.ref],
-        "role": roles[function.role],
-        "logGroup": log_groups[function.log_group],
-        "artifact": artifacts[ref].key,
-        "handler": function.handler,
-        "runtime": function.runtime,
-        "memoryMb": function.memory_mb,
-        "timeoutSeconds": function.timeout_seconds,
-        "deadLetterQueue": dead_letter_queues.get(ref),
-    }
+    functions = _Functions(topology, artifacts)
+    return [
+        {
+            "name": function.ref.step,
+            **functions.entry(function),
+            "deadLetterQueue": dead_letter_queues.get(function.ref.step),
+        }
+        for function in topology.of(Function)
+        if function.is_system
+    ]
 
 
 def _published(role: Role) -> Json:

@@ -88,84 +88,33 @@ class ResourceBuilder:
             case Function():
                 return self._function(resource)
             case Alias():
-                return entry(
-                    "AWS::Lambda::Alias",
-                    resource.origin,
-                    {
-                        "Name": resource.name,
-                        "FunctionName": ref(resource.function),
-                        "FunctionVersion": "$LATEST",
-                    },
-                )
+                return _alias(resource)
             case Role():
                 return self._role(resource)
             case LogGroup():
-                return entry(
-                    "AWS::Logs::LogGroup",
-                    resource.origin,
-                    {
-                        "LogGroupName": resource.name,
-                        "RetentionInDays": resource.retention_days,
-                        "Tags": self._tags(resource.origin),
-                    },
-                )
+                return self._log_group(resource)
             case Queue():
                 return self._queue(resource)
             case DeadLetterQueue():
-                return entry(
-                    "AWS::SQS::Queue",
-                    resource.origin,
-                    {
-                        "QueueName": resource.name,
-                        "MessageRetentionPeriod": resource.retention_seconds,
-                        "SqsManagedSseEnabled": True,
-                        "Tags": self._tags(resource.origin),
-                    },
-                )
+                return self._dead_letter_queue(resource)
             case QueuePolicy():
                 return _queue_policy(resource)
             case Topic():
-                return entry(
-                    "AWS::SNS::Topic",
-                    resource.origin,
-                    {"TopicName": resource.name, "Tags": self._tags(resource.origin)},
-                    note={"Topic": resource.ref.topic},
-                )
+                return self._topic(resource)
             case Subscription():
                 return _subscription(resource)
             case EventSourceMapping():
                 return self._event_source_mapping(resource)
             case HttpApi():
-                return entry(
-                    "AWS::ApiGatewayV2::Api",
-                    resource.origin,
-                    {"Name": resource.name, "ProtocolType": "HTTP", "Tags": self._tag_map(resource.origin)},
-                )
+                return self._http_api(resource)
             case HttpStage():
-                return entry(
-                    "AWS::ApiGatewayV2::Stage",
-                    resource.origin,
-                    {
-                        "ApiId": ref(resource.api),
-                        "StageName": resource.name,
-                        "AutoDeploy": True,
-                        "Tags": self._tag_map(resource.origin),
-                    },
-                )
+                return self._http_stage(resource)
             case GatewayRole():
                 return self._gateway_role(resource)
             case Integration():
                 return _integration(resource)
             case Route():
-                return entry(
-                    "AWS::ApiGatewayV2::Route",
-                    resource.origin,
-                    {
-                        "ApiId": ref(resource.api),
-                        "RouteKey": resource.key,
-                        "Target": sub(f"integrations/${{{logical_id_of(resource.integration)}}}"),
-                    },
-                )
+                return _route(resource)
             case StateTable():
                 return self._table(resource, ("group", "key"), {})
             case StreamTable():
@@ -183,9 +132,7 @@ class ResourceBuilder:
             case Schedule():
                 return schedule_entry(resource)
             case SchedulerRole():
-                trust_condition: Object = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-                document = scheduler_policy(resource)
-                return self._any_role(resource, "scheduler.amazonaws.com", "deliver", document, trust_condition)
+                return self._scheduler_role(resource)
             case AsynchronousSettings():
                 return asynchronous_settings_entry(resource)
             case _:
@@ -229,6 +176,10 @@ class ResourceBuilder:
         document: Object = {"Version": "2012-10-17", "Statement": [invoke]}
         return self._any_role(role, "apigateway.amazonaws.com", "invoke", document)
 
+    def _scheduler_role(self, role: SchedulerRole) -> Object:
+        condition: Object = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+        return self._any_role(role, "scheduler.amazonaws.com", "deliver", scheduler_policy(role), condition)
+
     def _any_role(
         self,
         role: Role | GatewayRole | SchedulerRole,
@@ -248,6 +199,48 @@ class ResourceBuilder:
                 "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
                 "Policies": [{"PolicyName": policy_name, "PolicyDocument": document}],
                 "Tags": self._tags(role.origin),
+            },
+        )
+
+    def _log_group(self, group: LogGroup) -> Object:
+        return entry(
+            "AWS::Logs::LogGroup",
+            group.origin,
+            {"LogGroupName": group.name, "RetentionInDays": group.retention_days, "Tags": self._tags(group.origin)},
+        )
+
+    def _topic(self, topic: Topic) -> Object:
+        properties: Object = {"TopicName": topic.name, "Tags": self._tags(topic.origin)}
+        return entry("AWS::SNS::Topic", topic.origin, properties, note={"Topic": topic.ref.topic})
+
+    def _http_api(self, api: HttpApi) -> Object:
+        return entry(
+            "AWS::ApiGatewayV2::Api",
+            api.origin,
+            {"Name": api.name, "ProtocolType": "HTTP", "Tags": self._tag_map(api.origin)},
+        )
+
+    def _http_stage(self, stage: HttpStage) -> Object:
+        return entry(
+            "AWS::ApiGatewayV2::Stage",
+            stage.origin,
+            {
+                "ApiId": ref(stage.api),
+                "StageName": stage.name,
+                "AutoDeploy": True,
+                "Tags": self._tag_map(stage.origin),
+            },
+        )
+
+    def _dead_letter_queue(self, queue: DeadLetterQueue) -> Object:
+        return entry(
+            "AWS::SQS::Queue",
+            queue.origin,
+            {
+                "QueueName": queue.name,
+                "MessageRetentionPeriod": queue.retention_seconds,
+                "SqsManagedSseEnabled": True,
+                "Tags": self._tags(queue.origin),
             },
         )
 
@@ -388,6 +381,26 @@ def _subscription(subscription: Subscription) -> Object:
             "RedrivePolicy": {"deadLetterTargetArn": get_att(subscription.dead_letter_queue, "Arn")},
         },
         attributes={"DependsOn": policies},
+    )
+
+
+def _alias(alias: Alias) -> Object:
+    return entry(
+        "AWS::Lambda::Alias",
+        alias.origin,
+        {"Name": alias.name, "FunctionName": ref(alias.function), "FunctionVersion": "$LATEST"},
+    )
+
+
+def _route(route: Route) -> Object:
+    return entry(
+        "AWS::ApiGatewayV2::Route",
+        route.origin,
+        {
+            "ApiId": ref(route.api),
+            "RouteKey": route.key,
+            "Target": sub(f"integrations/${{{logical_id_of(route.integration)}}}"),
+        },
     )
 
 
