@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -10,10 +9,11 @@ from typing import Any, cast
 from treadle_local.sqs.errors import (
     invalid_attribute,
     invalid_parameter,
-    not_in_the_emulator,
+    two_encryptions,
     unknown_attribute,
 )
-from treadle_local.sqs.settings import QueuePolicy, QueueSettings, Redrive, RedriveAllow
+from treadle_local.sqs.policies import json_object, parse_policy
+from treadle_local.sqs.settings import QueueSettings, Redrive, RedriveAllow
 
 _NUMBERS: Mapping[str, tuple[str, int, int]] = {
     "DelaySeconds": ("delay_seconds", 0, 900),
@@ -29,6 +29,7 @@ Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/AP
 """
 
 _FIFO_ATTRIBUTES = frozenset({"FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"})
+"""What only a FIFO queue has."""
 _SOURCE_ARNS_LIMIT = 10
 _MAX_RECEIVE_COUNT_LIMIT = 1_000
 
@@ -36,7 +37,8 @@ _MAX_RECEIVE_COUNT_LIMIT = 1_000
 def with_attributes(settings: QueueSettings, attributes: Mapping[str, str]) -> QueueSettings:
     """The settings with these attributes changed; an empty policy or redrive policy removes it.
 
-    Raises: `InvalidAttributeName`, `InvalidAttributeValue`, `InvalidParameterValue`, `UnsupportedOperation` for FIFO.
+    A queue's kind is in the settings from the beginning and never changes.
+    Raises: `InvalidAttributeName`, `InvalidAttributeValue`, `InvalidParameterValue`.
     """
     changes: dict[str, Any] = {}
     for name, value in attributes.items():
@@ -46,7 +48,7 @@ def with_attributes(settings: QueueSettings, attributes: Mapping[str, str]) -> Q
             continue
         match name:
             case "Policy":
-                changes["policy"] = _policy(value)
+                changes["policy"] = parse_policy(value)
             case "RedrivePolicy":
                 changes["redrive"] = _redrive(value)
             case "RedriveAllowPolicy":
@@ -55,15 +57,24 @@ def with_attributes(settings: QueueSettings, attributes: Mapping[str, str]) -> Q
                 changes["sqs_managed_encryption"] = _flag(name, value)
             case "KmsMasterKeyId":
                 changes["kms_key_id"] = value or None
-            case _ if name in _FIFO_ATTRIBUTES:
-                if value == "true" or name != "FifoQueue":
-                    raise not_in_the_emulator(f"{name}: FIFO queues are")
+            case _ if name not in _FIFO_ATTRIBUTES or not settings.fifo:
                 raise unknown_attribute(name)
+            case "FifoQueue":
+                if not _flag(name, value):
+                    raise invalid_attribute(name, "Modifying queue type is not supported.")
+            case "ContentBasedDeduplication":
+                changes["content_based_deduplication"] = _flag(name, value)
+            case "DeduplicationScope":
+                changes["deduplication_scope"] = _one_of(name, value, "queue", "messageGroup")
             case _:
-                raise unknown_attribute(name)
-    if changes.get("kms_key_id"):
-        changes["sqs_managed_encryption"] = False
-    return replace(settings, **changes)
+                changes["throughput_limit"] = _one_of(name, value, "perQueue", "perMessageGroupId")
+    _choose_encryption(settings, changes)
+    changed = replace(settings, **changes)
+    if changed.throughput_limit == "perMessageGroupId" and changed.deduplication_scope != "messageGroup":
+        raise invalid_attribute(
+            "FifoThroughputLimit", "perMessageGroupId is allowed only with the DeduplicationScope messageGroup."
+        )
+    return changed
 
 
 def to_attributes(settings: QueueSettings) -> dict[str, str]:
@@ -82,7 +93,21 @@ def to_attributes(settings: QueueSettings) -> dict[str, str]:
         found["RedrivePolicy"] = settings.redrive.text
     if settings.redrive_allow:
         found["RedriveAllowPolicy"] = settings.redrive_allow.text
+    if settings.fifo:
+        found["FifoQueue"] = "true"
+        found["ContentBasedDeduplication"] = "true" if settings.content_based_deduplication else "false"
+        found["DeduplicationScope"] = settings.deduplication_scope
+        found["FifoThroughputLimit"] = settings.throughput_limit
     return found
+
+
+def _choose_encryption(settings: QueueSettings, changes: dict[str, Any]) -> None:
+    """A KMS key turns off SQS's own encryption; both at a time are refused."""
+    key_id = changes.get("kms_key_id", settings.kms_key_id)
+    if key_id and changes.get("sqs_managed_encryption"):
+        raise two_encryptions()
+    if changes.get("kms_key_id"):
+        changes["sqs_managed_encryption"] = False
 
 
 def _number(name: str, value: str, least: int, most: int) -> int:
@@ -101,27 +126,16 @@ def _flag(name: str, value: str) -> bool:
             raise invalid_attribute(name)
 
 
-def _json_object(text: str) -> dict[str, Any] | None:
-    try:
-        document: object = json.loads(text)
-    except ValueError:
-        return None
-    return cast("dict[str, Any]", document) if isinstance(document, dict) else None
-
-
-def _policy(text: str) -> QueuePolicy | None:
-    if not text:
-        return None
-    document = _json_object(text)
-    if document is None or "Statement" not in document:
-        raise invalid_attribute("Policy")
-    return QueuePolicy(document, text)
+def _one_of(name: str, value: str, *allowed: str) -> str:
+    if value not in allowed:
+        raise invalid_attribute(name)
+    return value
 
 
 def _redrive(text: str) -> Redrive | None:
     if not text:
         return None
-    document = _json_object(text)
+    document = json_object(text)
     if document is None:
         raise invalid_parameter(text, "RedrivePolicy", "Redrive policy is not a valid JSON map.")
     for name in ("deadLetterTargetArn", "maxReceiveCount"):
@@ -142,7 +156,7 @@ def _redrive(text: str) -> Redrive | None:
 def _redrive_allow(text: str) -> RedriveAllow | None:
     if not text:
         return None
-    document = _json_object(text)
+    document = json_object(text)
     if document is None:
         raise invalid_parameter(text, "RedriveAllowPolicy", "Redrive allow policy is not a valid JSON map.")
     permission: object = document.get("redrivePermission")

@@ -26,7 +26,7 @@ MESSAGE_ATTRIBUTES_LIMIT = 10
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ATTRIBUTE_NAME = re.compile(r"(?!(?i:aws\.|amazon\.))(?!\.)(?!.*\.\.)(?!.*\.$)[A-Za-z0-9_.-]{1,256}")
-_GROUP_ID = re.compile(r"[!-~]{1,128}")
+_TOKEN = re.compile(r"[!-~]{1,128}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -50,19 +50,8 @@ def build_message(params: Params, sent_at: float, sender_id: str) -> tuple[Messa
         raise missing_parameter("MessageBody")
     if has_forbidden_characters(body):
         raise invalid_contents()
-    if "MessageDeduplicationId" in params:
-        raise invalid_parameter(
-            params["MessageDeduplicationId"],
-            "MessageDeduplicationId",
-            "The request includes a parameter that is not valid for this queue type",
-        )
-    group_id = params.get("MessageGroupId")
-    if group_id is not None and not _GROUP_ID.fullmatch(group_id):
-        raise invalid_parameter(
-            group_id,
-            "MessageGroupId",
-            "MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in length.",
-        )
+    group_id = check_token(params, "MessageGroupId")
+    deduplication_id = check_token(params, "MessageDeduplicationId")
     attributes = parse_attributes(params.get("MessageAttributes"))
     if len(attributes) > MESSAGE_ATTRIBUTES_LIMIT:
         raise invalid_value(
@@ -80,8 +69,24 @@ def build_message(params: Params, sent_at: float, sender_id: str) -> tuple[Messa
         attributes_md5=attributes_md5(attributes),
         trace_header=_trace_header(params.get("MessageSystemAttributes")),
         group_id=group_id,
+        deduplication_id=deduplication_id,
     )
     return message, len(encoded) + attributes_bytes(attributes)
+
+
+def check_token(params: Params, name: str) -> str | None:
+    """A group, de-duplication or attempt id. Raises: `InvalidParameterValue`.
+
+    Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+    """
+    token: object = params.get(name)
+    if token is None:
+        return None
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        raise invalid_parameter(
+            token, name, f"{name} can only include alphanumeric and punctuation characters. 1 to 128 in length."
+        )
+    return token
 
 
 def parse_attributes(given: Mapping[str, Mapping[str, Any]] | None) -> Mapping[str, MessageAttribute]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from treadle_local.aws.service import Caller, Params, Result
 from treadle_local.clock import Clock
@@ -12,18 +13,20 @@ from treadle_local.sqs.errors import (
     invalid_parameter,
     invalid_value,
     missing_parameter,
-    not_in_the_emulator,
     purge_in_progress,
+    queue_deleted_recently,
     queue_does_not_exist,
     queue_name_exists,
     unknown_attribute,
 )
 from treadle_local.sqs.paging import page
+from treadle_local.sqs.policies import with_permission, without_permission
 from treadle_local.sqs.queue import Queue
 from treadle_local.sqs.registry import RegisteredQueue, Registry
 from treadle_local.sqs.settings import QueueSettings
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_FIFO_NAME = re.compile(r"(?=.{1,80}\Z)[A-Za-z0-9_-]+\.fifo")
 _TAGS_LIMIT = 50
 _PURGE_INTERVAL_SECONDS = 60
 _COUNT_ATTRIBUTES = (
@@ -45,8 +48,8 @@ _KNOWN_ATTRIBUTES = frozenset(
 class QueueOperations:
     """The operations on queues as a whole; each takes and returns AWS's shapes.
 
-    A queue may be created anew at once after it was deleted (AWS makes one wait for 60 seconds), and tags that begin
-    with `aws:` are taken, since the stack engine sets them through this door too.
+    Tags that begin with `aws:` are taken, since the stack engine sets them through this door too. Its queues may be
+    created anew at once after they were deleted: CloudFormation tries until SQS lets it, for 60 seconds.
     """
 
     def __init__(self, registry: Registry, clock: Clock) -> None:
@@ -57,26 +60,26 @@ class QueueOperations:
         """Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"""
         name: str = params.get("QueueName") or ""
         attributes: Mapping[str, str] = params.get("Attributes") or {}
-        if name.endswith(".fifo"):
-            raise not_in_the_emulator("FIFO queues are")
-        if not _NAME.fullmatch(name):
-            raise invalid_value("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+        fifo = attributes.get("FifoQueue", "").lower() == "true"
+        _check_name(name, fifo)
         existing = self._registry.named(name)
         if existing is not None:
             _check_same(existing.queue.settings, attributes)
             return {"QueueUrl": self._registry.url(name)}
-        settings = with_attributes(QueueSettings(), attributes)
-        arn = self._registry.arn(name)
-        self._check_redrive(settings, arn)
         tags = dict[str, str]()
         _add_tags(tags, params.get("tags") or {}, name)
+        if self._registry.rests(name, self._clock.now()) and not _is_of_a_stack(tags):
+            raise queue_deleted_recently()
+        settings = with_attributes(QueueSettings(fifo=fifo), attributes)
+        arn = self._registry.arn(name)
+        self._check_redrive(settings, arn)
         queue = Queue(arn, settings, self._clock, self._registry.resolve)
         self._registry.add(RegisteredQueue(queue, tags, self._clock.now()))
         return {"QueueUrl": self._registry.url(name)}
 
     def delete_queue(self, params: Params, caller: Caller) -> Result:
         registered = self._at(params)
-        self._registry.remove(registered)
+        self._registry.remove(registered, self._clock.now())
         registered.queue.close()
         return {}
 
@@ -139,6 +142,28 @@ class QueueOperations:
         registered.queue.purge()
         return {}
 
+    def add_permission(self, params: Params, caller: Caller) -> Result:
+        registered = self._at(params)
+        queue = registered.queue
+        policy = with_permission(
+            queue.settings.policy,
+            queue.arn,
+            params.get("Label") or "",
+            params.get("AWSAccountIds") or (),
+            params.get("Actions") or (),
+        )
+        queue.apply(replace(queue.settings, policy=policy))
+        registered.modified_at = self._clock.now()
+        return {}
+
+    def remove_permission(self, params: Params, caller: Caller) -> Result:
+        registered = self._at(params)
+        queue = registered.queue
+        policy = without_permission(queue.settings.policy, params.get("Label") or "")
+        queue.apply(replace(queue.settings, policy=policy))
+        registered.modified_at = self._clock.now()
+        return {}
+
     def tag_queue(self, params: Params, caller: Caller) -> Result:
         registered = self._at(params)
         _add_tags(registered.tags, params.get("Tags") or {}, registered.queue.name)
@@ -174,6 +199,11 @@ class QueueOperations:
         target = self._registry.resolve(redrive.dead_letter_arn)
         if target is None:
             raise invalid_parameter(redrive.text, "RedrivePolicy", "Dead letter target does not exist.")
+        if target.settings.fifo != settings.fifo:
+            # the two periods are AWS's
+            raise invalid_parameter(
+                redrive.text, "RedrivePolicy", "Dead-letter queue must be same type of queue as the source.."
+            )
         allow = target.settings.redrive_allow
         if allow is not None and not allow.permits(source_arn):
             raise invalid_parameter(
@@ -181,11 +211,25 @@ class QueueOperations:
             )
 
 
+def _check_name(name: str, fifo: bool) -> None:
+    if fifo and not _FIFO_NAME.fullmatch(name):
+        raise invalid_value(
+            "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, "
+            "must end with .fifo suffix and be 1 to 80 in length."
+        )
+    if not fifo and not _NAME.fullmatch(name):
+        raise invalid_value("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+
+
 def _check_same(settings: QueueSettings, attributes: Mapping[str, str]) -> None:
     """Raises `QueueNameExists` for the first attribute that the existing queue has otherwise."""
     for name, value in attributes.items():
         if with_attributes(settings, {name: value}) != settings:
             raise queue_name_exists(name)
+
+
+def _is_of_a_stack(tags: Mapping[str, str]) -> bool:
+    return "aws:cloudformation:stack-id" in tags
 
 
 def _add_tags(tags: dict[str, str], added: Mapping[str, str], queue_name: str) -> None:

@@ -27,6 +27,14 @@ class Deadlines:
     def __contains__(self, serial: int) -> bool:
         return serial in self._moments
 
+    def at(self, serial: int) -> float | None:
+        """The moment at which `serial` is due, or None."""
+        return self._moments.get(serial)
+
+    def serials(self) -> Sequence[int]:
+        """All numbers that are due at some time, in no order."""
+        return tuple(self._moments)
+
     def set(self, serial: int, moment: float) -> None:
         """Makes `serial` due at `moment`, instead of when it was due before."""
         self._moments[serial] = moment

@@ -13,6 +13,14 @@ def queue_does_not_exist() -> AwsError:
     )
 
 
+def queue_deleted_recently() -> AwsError:
+    return AwsError(
+        "QueueDeletedRecently",
+        "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
+        query_code=f"{_LEGACY_PREFIX}QueueDeletedRecently",
+    )
+
+
 def queue_name_exists(attribute: str) -> AwsError:
     return AwsError(
         "QueueNameExists",
@@ -34,6 +42,16 @@ def invalid_parameter(value: object, parameter: str, reason: str) -> AwsError:
     return invalid_value(f"Value {value} for parameter {parameter} is invalid. Reason: {reason}")
 
 
+def wrong_queue_type(value: object, parameter: str) -> AwsError:
+    return invalid_parameter(value, parameter, "The request include parameter that is not valid for this queue type.")
+
+
+def no_deduplication() -> AwsError:
+    return invalid_value(
+        "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"
+    )
+
+
 def missing_parameter(name: str) -> AwsError:
     return AwsError(
         "MissingRequiredParameterException",
@@ -46,8 +64,28 @@ def unknown_attribute(name: str) -> AwsError:
     return AwsError("InvalidAttributeName", f"Unknown Attribute {name}.")
 
 
-def invalid_attribute(name: str) -> AwsError:
-    return AwsError("InvalidAttributeValue", f"Invalid value for the parameter {name}.")
+def invalid_attribute(name: str, reason: str | None = None) -> AwsError:
+    suffix = f" Reason: {reason}" if reason else ""
+    return AwsError("InvalidAttributeValue", f"Invalid value for the parameter {name}.{suffix}")
+
+
+def two_encryptions() -> AwsError:
+    return AwsError(
+        "InvalidAttributeName",
+        "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.",
+    )
+
+
+def resource_not_found(parameter: str) -> AwsError:
+    return AwsError(
+        "ResourceNotFoundException",
+        f"The resource that you specified for the {parameter} parameter doesn't exist.",
+        status=404,
+    )
+
+
+def no_such_task() -> AwsError:
+    return AwsError("ResourceNotFoundException", "Task does not exist.", status=404)
 
 
 def wrong_type(name: str) -> AwsError:
@@ -63,6 +101,30 @@ def invalid_receipt(receipt: str) -> AwsError:
 def message_not_available(receipt: str) -> AwsError:
     return invalid_parameter(
         receipt, "ReceiptHandle", "Message does not exist or is not available for visibility timeout change."
+    )
+
+
+def receipt_expired(receipt: str) -> AwsError:
+    return invalid_parameter(receipt, "ReceiptHandle", "The receipt handle has expired.")
+
+
+def visibility_beyond_limit(timeout_seconds: int, limit_seconds: int) -> AwsError:
+    return invalid_parameter(
+        timeout_seconds,
+        "VisibilityTimeout",
+        f"Total VisibilityTimeout for the message is beyond the limit [{limit_seconds} seconds]",
+    )
+
+
+def too_many_actions(count: int, limit: int) -> AwsError:
+    return AwsError("OverLimit", f"{count} Actions were found, maximum allowed is {limit}.", status=403)
+
+
+def task_not_active() -> AwsError:
+    return AwsError(
+        "UnsupportedOperation",
+        "Only active tasks can be cancelled.",
+        query_code=f"{_LEGACY_PREFIX}UnsupportedOperation",
     )
 
 
@@ -131,12 +193,4 @@ def batch_too_long(limit_bytes: int, sent_bytes: int) -> AwsError:
         "BatchRequestTooLong",
         f"Batch requests cannot be longer than {limit_bytes} bytes. You have sent {sent_bytes} bytes.",
         query_code=f"{_LEGACY_PREFIX}BatchRequestTooLong",
-    )
-
-
-def not_in_the_emulator(what: str) -> AwsError:
-    return AwsError(
-        "UnsupportedOperation",
-        f"{what} not in Treadle's emulator yet",
-        query_code=f"{_LEGACY_PREFIX}UnsupportedOperation",
     )

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 NO_ATTRIBUTES: Mapping[str, MessageAttribute] = MappingProxyType(dict[str, "MessageAttribute"]())
 
@@ -40,12 +41,23 @@ class Message:
     attributes_md5: str = ""
     trace_header: str | None = None
     group_id: str | None = None
+    deduplication_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedMessage:
+class Sent(NamedTuple):
+    """What the sender of a message is told; for a duplicate it is what the first of its kind was told.
+
+    `sequence_number` (20 digits) grows within a FIFO queue; None in a standard queue.
+    """
+
+    message_id: str
+    sequence_number: str | None
+
+
+class ReceivedMessage(NamedTuple):
     """One delivery of a message: what only this receive knows about it.
 
+    A named tuple, which is made in a third of the time of a frozen dataclass: one is made for every receive.
     `receive_count` counts over all queues that the message has been in, this receive included.
     """
 
@@ -54,6 +66,7 @@ class ReceivedMessage:
     receive_count: int
     first_received_at: float
     dead_letter_source_arn: str | None
+    sequence_number: str | None = None
 
 
 def new_message_id() -> str:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from treadle_local.sqs.errors import invalid_receipt
 
 
 def receipt_for(queue_token: str, serial: int, receive_count: int) -> str:
     """An opaque handle, different for each receive of a message."""
-    return base64.b64encode(f"{queue_token}:{serial}:{receive_count}".encode()).decode()
+    return f"{queue_token}-{serial}-{receive_count}"
 
 
-def serial_of(queue_token: str, receipt: str) -> int:
-    """The serial number of the message that the receipt stands for.
+def parse_receipt(queue_token: str, receipt: str) -> tuple[int, int]:
+    """The serial number of the message that the receipt stands for, and which of its receives it is of.
 
     Raises: `ReceiptHandleIsInvalid` if this queue never issued such a handle.
     """
-    try:
-        token, serial, _ = base64.b64decode(receipt, validate=True).decode("ascii").split(":")
-        if token == queue_token:
-            return int(serial)
-    except (binascii.Error, ValueError):
-        pass
+    token, _, rest = receipt.partition("-")
+    if token == queue_token:
+        serial, _, receive_count = rest.partition("-")
+        if serial.isdecimal() and receive_count.isdecimal():
+            return int(serial), int(receive_count)
     raise invalid_receipt(receipt)

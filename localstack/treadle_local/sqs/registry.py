@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from treadle_local.aws.service import Region
 from treadle_local.sqs.errors import invalid_address, queue_does_not_exist
 from treadle_local.sqs.queue import Queue
+
+REST_SECONDS = 60
+"""How long the name of a deleted queue cannot be used again.
+
+Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+"""
 
 
 class RegisteredQueue:
@@ -31,6 +37,8 @@ class Registry:
         self.base_url = "http://127.0.0.1:4566"
         self._by_name: dict[str, RegisteredQueue] = {}
         self._by_arn: dict[str, Queue] = {}
+        self.on_queue: list[Callable[[Queue], None]] = []
+        self._deleted_at: dict[str, float] = {}
 
     def __iter__(self) -> Iterator[RegisteredQueue]:
         """All queues in order of their names."""
@@ -45,10 +53,19 @@ class Registry:
     def add(self, registered: RegisteredQueue) -> None:
         self._by_name[registered.queue.name] = registered
         self._by_arn[registered.queue.arn] = registered.queue
+        for callback in self.on_queue:
+            callback(registered.queue)
 
-    def remove(self, registered: RegisteredQueue) -> None:
+    def remove(self, registered: RegisteredQueue, now: float) -> None:
         del self._by_name[registered.queue.name]
         del self._by_arn[registered.queue.arn]
+        self._deleted_at = {name: at for name, at in self._deleted_at.items() if now - at < REST_SECONDS}
+        self._deleted_at[registered.queue.name] = now
+
+    def rests(self, name: str, now: float) -> bool:
+        """Whether a queue of this name was deleted so lately that none can be created."""
+        deleted_at = self._deleted_at.get(name)
+        return deleted_at is not None and now - deleted_at < REST_SECONDS
 
     def named(self, name: str) -> RegisteredQueue | None:
         return self._by_name.get(name)

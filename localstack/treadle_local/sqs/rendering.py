@@ -88,6 +88,8 @@ def _system_attributes(received: ReceivedMessage, names: frozenset[str]) -> dict
         "SentTimestamp": str(int(message.sent_at * 1000)),
         "ApproximateReceiveCount": str(received.receive_count),
         "ApproximateFirstReceiveTimestamp": str(int(received.first_received_at * 1000)),
+        "SequenceNumber": received.sequence_number,
+        "MessageDeduplicationId": message.deduplication_id,
         "MessageGroupId": message.group_id,
         "AWSTraceHeader": message.trace_header,
         "DeadLetterQueueSourceArn": received.dead_letter_source_arn,

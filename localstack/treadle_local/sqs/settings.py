@@ -61,3 +61,7 @@ class QueueSettings:
     sqs_managed_encryption: bool = True
     kms_key_id: str | None = None
     kms_data_key_reuse_seconds: int = 300
+    fifo: bool = False
+    content_based_deduplication: bool = False
+    deduplication_scope: Literal["queue", "messageGroup"] = "queue"
+    throughput_limit: Literal["perQueue", "perMessageGroupId"] = "perQueue"

@@ -78,15 +78,6 @@ def test_an_unknown_queue_attribute_is_refused(sqs: SQSClient) -> None:
     assert refusal(lambda: create_queue(sqs, Nonsense="1")) == ("InvalidAttributeName", "Unknown Attribute Nonsense.")
 
 
-def test_what_is_not_built_is_refused_by_name(sqs: SQSClient) -> None:
-    code, text = refusal(lambda: create_queue(sqs, f"{unique('queue')}.fifo", FifoQueue="true"))
-    assert code == "AWS.SimpleQueueService.UnsupportedOperation"
-    assert text == "FIFO queues are not in Treadle's emulator yet"
-    url = create_queue(sqs)
-    _, text = refusal(lambda: sqs.add_permission(QueueUrl=url, Label="l", AWSAccountIds=[ACCOUNT], Actions=["*"]))
-    assert text == "AddPermission is not in Treadle's emulator yet"
-
-
 def test_queue_attributes_can_be_changed_and_removed(sqs: SQSClient, emulator: Dev) -> None:
     url = create_queue(sqs)
     policy = '{"Version": "2012-10-17",  "Statement": []}'
@@ -116,11 +107,16 @@ def test_a_queue_is_found_under_any_host(sqs: SQSClient) -> None:
     assert counts(sqs, url) == (1, 0, 0)
 
 
-def test_a_queue_that_is_made_anew_is_empty(sqs: SQSClient) -> None:
+def test_a_queue_that_is_made_anew_is_empty_and_waits_for_a_minute(sqs: SQSClient, emulator: Dev) -> None:
     name = unique("queue")
     url = create_queue(sqs, name)
     sqs.send_message(QueueUrl=url, MessageBody="m")
     sqs.delete_queue(QueueUrl=url)
+    emulator.advance(59.9)
+    code, text = refusal(lambda: create_queue(sqs, name))
+    assert code == "AWS.SimpleQueueService.QueueDeletedRecently"
+    assert text == "You must wait 60 seconds after deleting a queue before you can create another with the same name."
+    emulator.advance(0.1)
     assert create_queue(sqs, name, DelaySeconds="1") == url
     assert counts(sqs, url) == (0, 0, 0)
 
