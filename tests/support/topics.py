@@ -19,6 +19,10 @@ def create_topic(sns: SNSClient, **attributes: str) -> str:
     return sns.create_topic(Name=unique("topic"), Attributes=attributes)["TopicArn"]
 
 
+def create_fifo_topic(sns: SNSClient, **attributes: str) -> str:
+    return sns.create_topic(Name=f"{unique('topic')}.fifo", Attributes={"FifoTopic": "true", **attributes})["TopicArn"]
+
+
 def policy_for(queue_arn: str, topic_arn: str) -> str:
     """The policy that lets a topic send to a queue."""
     return json.dumps(document(topic_may_send(queue_arn, topic_arn)))
@@ -37,18 +41,28 @@ class TestQueue:
         """All that is in the queue, which is empty afterwards."""
         found: list[MessageTypeDef] = []
         while messages := self.sqs.receive_message(
-            QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=43_200
+            QueueUrl=self.url,
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+            VisibilityTimeout=43_200,
         ).get("Messages"):
             found += messages
+            for message in messages:
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message.get("ReceiptHandle", ""))
         return found
 
     def bodies(self) -> list[str]:
         return [message.get("Body", "") for message in self.receive()]
 
 
-def create_queue(sqs: SQSClient, topic_arn: str | None = None, **attributes: str) -> TestQueue:
+def create_fifo_queue(sqs: SQSClient, topic_arn: str | None = None, **attributes: str) -> TestQueue:
+    return create_queue(sqs, topic_arn, f"{unique('queue')}.fifo", FifoQueue="true", **attributes)
+
+
+def create_queue(sqs: SQSClient, topic_arn: str | None = None, name: str | None = None, **attributes: str) -> TestQueue:
     """A queue; one that accepts messages of a topic, if one is given."""
-    name = unique("queue")
+    name = name or unique("queue")
     arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
     if topic_arn is not None:
         attributes["Policy"] = policy_for(arn, topic_arn)

@@ -1,1 +1,2 @@
-"""Amazon SNS of the emulator: topics that deliver to queues at once, to each subscription on its own terms."""
+"""Amazon SNS of the emulator: topics that deliver to queues and functions at once, to each subscription on its own
+terms."""

@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from types import MappingProxyType
+from typing import cast
 
 from treadle_local.aws.service import Params
-from treadle_local.sns.errors import invalid, invalid_attribute_value, invalid_because
-from treadle_local.sqs.contents import binary_value, is_attribute_name, is_number
-from treadle_local.sqs.message import NO_ATTRIBUTES, MessageAttribute, attributes_bytes, new_message_id
+from treadle_local.sns.errors import invalid, invalid_because
+from treadle_local.sns.message_attributes import parse_attributes
+from treadle_local.sns.topics import Protocol, TopicSettings
+from treadle_local.sqs.message import NO_ATTRIBUTES, MessageAttribute, attributes_bytes
 
+# Source: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 _SUBJECT = re.compile(r"[!-~][ -~]{0,99}")
-_GROUP_ID = re.compile(r"[!-~]{1,128}")
+_ID = re.compile(r"[!-~]{1,128}")
+
+_ONE_BODY: Mapping[str, str] = MappingProxyType(dict[str, str]())
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A message as it was published.
+    """A message as it was published, checked against what its topic takes.
 
-    `body` is what queues get of it (`MessageStructure` may give each protocol its own).
-    `size_bytes` is what counts against the topic's limit: the message and the attributes' names, types and values.
+    `bodies` are those that `MessageStructure` gives single protocols in place of `body`. `size_bytes` is what counts
+    against the topic's limit: the message and the attributes' names, types and values. `deduplication_id` is there
+    for FIFO topics.
     """
 
-    message_id: str
     body: str
+    bodies: Mapping[str, str]
     subject: str | None
     attributes: Mapping[str, MessageAttribute]
     group_id: str | None
+    deduplication_id: str | None
     size_bytes: int
 
+    def body_for(self, protocol: Protocol) -> str:
+        return self.bodies.get(protocol, self.body) if self.bodies else self.body
 
-def build_publication(params: Params) -> Publication:
-    """The publication that a Publish (or an entry of a batch) describes.
+
+def build_publication(params: Params, topic: TopicSettings) -> Publication:
+    """The publication that a Publish (or an entry of a batch) describes; its size is not judged here.
 
     Raises: `InvalidParameter`, `ParameterValueInvalid`.
     Source: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -43,77 +54,66 @@ def build_publication(params: Params) -> Publication:
     if not isinstance(message, str) or not message:
         raise invalid("Empty message")
     try:
-        message_bytes = len(message.encode())
+        encoded = message.encode()
     except UnicodeEncodeError:
         raise invalid_because("Message", "not valid UTF-8") from None
     subject = params.get("Subject")
     if subject is not None and not _SUBJECT.fullmatch(subject):
         raise invalid("Subject")
-    group_id = params.get("MessageGroupId")
-    if group_id is not None and not _GROUP_ID.fullmatch(group_id):
-        raise invalid_because("MessageGroupId", "1 to 128 alphanumeric and punctuation characters")
-    if params.get("MessageDeduplicationId") is not None:
-        raise invalid_because(
-            "MessageDeduplicationId",
-            "The request includes MessageDeduplicationId parameter that is not valid for this topic type",
-        )
-    given: Mapping[str, Mapping[str, Any]] | None = params.get("MessageAttributes")
-    attributes = {name: _attribute(name, value) for name, value in given.items()} if given else NO_ATTRIBUTES
+    group_id, deduplication_id = _ids(params, topic, encoded)
+    given = params.get("MessageAttributes")
+    attributes = parse_attributes(given) if given else NO_ATTRIBUTES
+    structure = params.get("MessageStructure")
+    body, bodies = (message, _ONE_BODY) if not structure else _bodies(message, structure)
     return Publication(
-        message_id=new_message_id(),
-        body=_body_for_queues(message, params.get("MessageStructure")),
+        body=body,
+        bodies=bodies,
         subject=subject,
         attributes=attributes,
         group_id=group_id,
-        size_bytes=message_bytes + attributes_bytes(attributes),
+        deduplication_id=deduplication_id,
+        size_bytes=len(encoded) + (attributes_bytes(attributes) if attributes else 0),
     )
 
 
-def _body_for_queues(message: str, structure: str | None) -> str:
-    if structure is None or structure == "":
-        return message
+def _ids(params: Params, topic: TopicSettings, message: bytes) -> tuple[str | None, str | None]:
+    """Group and de-duplication id. A standard topic may have groups, for the fair queues among its subscribers."""
+    group_id = params.get("MessageGroupId")
+    deduplication_id = params.get("MessageDeduplicationId")
+    if group_id is not None and not _ID.fullmatch(group_id):
+        raise invalid_because("MessageGroupId", "1 to 128 alphanumeric and punctuation characters")
+    if not topic.fifo:
+        if deduplication_id is not None:
+            raise invalid_because(
+                "MessageDeduplicationId",
+                "The request includes MessageDeduplicationId parameter that is not valid for this topic type",
+            )
+        return group_id, None
+    if group_id is None:
+        raise invalid("The MessageGroupId parameter is required for FIFO topics")
+    if deduplication_id is None:
+        if not topic.content_based_deduplication:
+            raise invalid(
+                "The topic should either have ContentBasedDeduplication enabled "
+                "or MessageDeduplicationId provided explicitly"
+            )
+        return group_id, hashlib.sha256(message).hexdigest()
+    if not _ID.fullmatch(deduplication_id):
+        raise invalid_because("MessageDeduplicationId", "1 to 128 alphanumeric and punctuation characters")
+    return group_id, deduplication_id
+
+
+def _bodies(message: str, structure: str) -> tuple[str, Mapping[str, str]]:
+    """The default body and those of single protocols; values that are no strings are ignored."""
     if structure != "json":
         raise invalid("MessageStructure")
     try:
         document: object = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise invalid("Message Structure - JSON message body failed to parse")
-    bodies = cast("dict[str, object]", document)
+    bodies = {name: text for name, text in cast("dict[str, object]", document).items() if isinstance(text, str)}
     if "default" not in bodies:
         raise invalid("Message Structure - No default entry in JSON message body")
-    body = bodies.get("sqs", bodies["default"])
-    if not isinstance(body, str):
-        raise invalid("Message Structure - The value of an entry in the JSON message body must be a string")
-    return body
-
-
-def _attribute(name: str, value: Mapping[str, Any]) -> MessageAttribute:
-    """Source: https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html"""
-    if not is_attribute_name(name):
-        raise invalid_attribute_value(
-            f"The message attribute name '{name}' is invalid: up to 256 alphanumeric characters, hyphens, underscores "
-            "and periods, not beginning with AWS. or Amazon., no period at an end or after another."
-        )
-    data_type = value.get("DataType") or ""
-    kind = data_type.partition(".")[0]
-    if kind not in ("String", "Number", "Binary"):
-        raise invalid_attribute_value(
-            f"The message attribute '{name}' has an invalid message attribute type, the set of supported type "
-            "prefixes is Binary, Number, and String."
-        )
-    given = value.get("BinaryValue" if kind == "Binary" else "StringValue")
-    if not given:
-        raise invalid_attribute_value(
-            f"The message attribute '{name}' must contain non-empty message attribute value for message attribute "
-            f"type '{data_type}'."
-        )
-    if kind == "Binary":
-        try:
-            return MessageAttribute(data_type, binary_value(given))
-        except ValueError:
-            raise invalid_attribute_value(f"The value of message attribute '{name}' is not valid base64.") from None
-    if kind == "Number" and not is_number(given):
-        raise invalid_attribute_value(f"Could not cast message attribute '{name}' value to number.")
-    return MessageAttribute(data_type, given)
+    return bodies.pop("default"), bodies

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-import operator
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Literal, cast
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.sns.errors import invalid
+from treadle_local.sns.filter_numbers import is_number, numeric_test
 
 Scalar = str | int | float | bool | None
 Rule = Callable[[Sequence[Scalar] | None], bool]
@@ -21,41 +21,48 @@ Rule = Callable[[Sequence[Scalar] | None], bool]
 
 Test = Callable[[Scalar], bool]
 
+Dialect = Literal["attributes", "body", "eventbridge"]
+"""Whose patterns: of a subscription over attributes or over the body, or those of EventBridge and of event source
+mappings, which have more operators."""
+
 RESERVED_WORDS = frozenset(
     {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"}
 )
-_NUMERIC_LIMIT = 1_000_000_000
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+_NOT_IN_SNS = frozenset({"wildcard"})
+_ANYTHING_BUT_IN_SNS = frozenset({"prefix"})
+_ANYTHING_BUT = frozenset({"prefix", "suffix", "equals-ignore-case", "wildcard"})
+"""Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html"""
 
 
-def compile_rule(element: object) -> Rule:
+def compile_rule(element: object, dialect: Dialect) -> Rule:
     """The rule for one element of a property's array: a plain value or `{operator: operand}`.
+
+    Over attributes, null is wanted where the attribute is missing.
 
     Raises: `InvalidParameter`.
     """
     if not isinstance(element, dict):
         if isinstance(element, list):
             raise _malformed("Match value must be String, number, true, false, or null")
-        return _any_value(_equals(cast("Scalar", element)))
+        rule = _any_value(_equals(cast("Scalar", element)))
+        if element is None and dialect == "attributes":
+            return lambda values: values is None or rule(values)
+        return rule
     if len(cast("dict[str, object]", element)) != 1:
         raise _malformed("Only one key allowed in match expression")
     ((word, operand),) = cast("dict[str, object]", element).items()
     if word == "exists":
-        return _exists(operand)
-    return _any_value(_test(word, operand))
+        return _exists(operand, dialect)
+    return _any_value(_test(word, operand, dialect))
 
 
 def _malformed(reason: str) -> AwsError:
     return invalid(f"FilterPolicy: {reason}")
 
 
-def _test(word: str, operand: object) -> Test:
+def _test(word: str, operand: object, dialect: Dialect) -> Test:
+    if dialect != "eventbridge" and word in _NOT_IN_SNS:
+        raise _malformed(f"Unrecognized match type {word}")
     match word:
         case "prefix":
             prefix = _text(word, operand)
@@ -71,9 +78,9 @@ def _test(word: str, operand: object) -> Test:
         case "cidr":
             return _cidr(_text(word, operand))
         case "numeric":
-            return _numeric(operand)
+            return numeric_test(operand)
         case "anything-but":
-            return _anything_but(operand)
+            return _anything_but(operand, dialect)
         case _:
             raise _malformed(f"Unrecognized match type {word}")
 
@@ -82,69 +89,62 @@ def _any_value(test: Test) -> Rule:
     return lambda values: values is not None and any(test(value) for value in values)
 
 
-def _exists(operand: object) -> Rule:
+def _exists(operand: object, dialect: Dialect) -> Rule:
+    """SNS wants a value that is neither null nor empty; EventBridge takes any.
+
+    Source: https://docs.aws.amazon.com/sns/latest/dg/attribute-key-matching.html
+    """
     if not isinstance(operand, bool):
         raise _malformed("exists match pattern must be either true or false.")
+    if operand and dialect != "eventbridge":
+        return _any_value(lambda value: value is not None and value != "")
     return lambda values: (values is not None) is operand
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _equals(wanted: Scalar) -> Test:
     if isinstance(wanted, bool) or wanted is None:
         return lambda value: value is wanted
-    if _is_number(wanted):
-        return lambda value: _is_number(value) and value == wanted
+    if is_number(wanted):
+        return lambda value: is_number(value) and value == wanted
     return lambda value: isinstance(value, str) and value == wanted
 
 
 def _text(word: str, operand: object) -> str:
-    if not isinstance(operand, str) or not operand:
-        raise _malformed(f"{word} match pattern must be a non-empty string")
+    if not isinstance(operand, str):
+        raise _malformed(f"{word} match pattern must be a string")
     return operand
 
 
-def _anything_but(operand: object) -> Test:
+def _anything_but(operand: object, dialect: Dialect) -> Test:
     if isinstance(operand, dict):
-        if len(cast("dict[str, object]", operand)) != 1:
-            raise _malformed("Only one key allowed in match expression")
-        ((word, pattern),) = cast("dict[str, object]", operand).items()
-        if word not in ("prefix", "suffix"):
-            raise _malformed(f"Unsupported anything-but pattern: {word}")
-        unwanted_form = _test(word, pattern)
-        return lambda value: not unwanted_form(value)
+        return _anything_of_another_form(cast("dict[str, object]", operand), dialect)
     unwanted = cast("list[object]", operand) if isinstance(operand, list) else [operand]
-    if not unwanted or not all(isinstance(value, str) or _is_number(value) for value in unwanted):
-        raise _malformed("anything-but list must hold strings or numbers, and at least one")
+    if not unwanted or not all(isinstance(value, str) or is_number(value) for value in unwanted):
+        raise _malformed("Inside anything-but list, start|null|boolean is not supported.")
     tests = tuple(_equals(cast("Scalar", value)) for value in unwanted)
     return lambda value: not any(test(value) for test in tests)
 
 
-def _numeric(operand: object) -> Test:
-    parts = cast("list[object]", operand) if isinstance(operand, list) else []
-    if len(parts) not in (2, 4):
-        raise _malformed("Value of numeric must be an array of one or two comparisons")
-    comparisons: list[tuple[Callable[[Any, Any], bool], float]] = []
-    for word, bound in zip(parts[::2], parts[1::2], strict=True):
-        if not isinstance(word, str) or word not in _COMPARISONS:
-            raise _malformed(f"Unrecognized numeric range operator: {word}")
-        if not isinstance(bound, int | float) or isinstance(bound, bool) or abs(bound) > _NUMERIC_LIMIT:
-            raise _malformed(f"Value of {word} must be numeric, between -1000000000 and 1000000000")
-        comparisons.append((_COMPARISONS[word], bound))
-    if len(parts) == 4:
-        (lower_word, low), (upper_word, high) = (parts[0], parts[1]), (parts[2], parts[3])
-        if lower_word not in (">", ">=") or upper_word not in ("<", "<=") or comparisons[0][1] >= comparisons[1][1]:
-            raise _malformed(f"Bad numeric range: {lower_word} {low} {upper_word} {high}")
-    return lambda value: _is_number(value) and all(compare(value, bound) for compare, bound in comparisons)
+def _anything_of_another_form(operand: dict[str, object], dialect: Dialect) -> Test:
+    if len(operand) != 1:
+        raise _malformed("Only one key allowed in match expression")
+    ((word, given),) = operand.items()
+    if word not in (_ANYTHING_BUT if dialect == "eventbridge" else _ANYTHING_BUT_IN_SNS):
+        raise _malformed(f"Unsupported anything-but pattern: {word}")
+    patterns: list[object] = [given]
+    if isinstance(given, list) and dialect == "eventbridge":
+        patterns = cast("list[object]", given)
+    tests = tuple(_test(word, pattern, dialect) for pattern in patterns)
+    return lambda value: not any(test(value) for test in tests)
 
 
 def _cidr(text: str) -> Test:
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise _malformed("Malformed CIDR, one '/' required") from None
+        raise _malformed(f"Malformed CIDR: {text}") from None
+    if "/" not in text:
+        raise _malformed("Malformed CIDR, one '/' required")
 
     def contains(value: Scalar) -> bool:
         try:

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from support.aws import refusal
 from support.dev import Dev
 from support.topics import create_queue, create_topic, policy_for, raw_subscriber, subscribe
-from treadle_local.aws.service import ROOT, Region
+from treadle_local.aws.errors import AwsError
+from treadle_local.aws.service import ROOT, Caller, Params, Region, Result
 from treadle_local.clock import ManualClock
 from treadle_local.sns.service import Sns
 from treadle_local.sqs.service import Sqs
@@ -19,6 +20,19 @@ from treadle_local.sqs.service import Sqs
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
+
+
+class NoFunctions:
+    """A Lambda service without functions."""
+
+    def resolve(self, function_name_or_arn: str, qualifier: str | None = None) -> tuple[object, str]:
+        raise AwsError("ResourceNotFoundException", f"Function not found: {function_name_or_arn}", status=404)
+
+    def resource_policy(self, function: str) -> dict[str, Any] | None:
+        return None
+
+    def handle(self, operation: str, params: Params, caller: Caller) -> Result:
+        raise AssertionError(operation)
 
 
 def test_raw_delivery_gives_the_body_and_the_attributes_as_they_were_published(sns: SNSClient, sqs: SQSClient) -> None:
@@ -85,10 +99,12 @@ def test_a_message_can_have_a_body_for_each_protocol(sns: SNSClient, sqs: SQSCli
     def publish(**bodies: object) -> object:
         return sns.publish(TopicArn=topic, Message=json.dumps(bodies), MessageStructure="json")
 
-    publish(default="d", sqs="for queues")
-    publish(default="d", email="for people")
+    publish(default="d", sqs="for queues", nonsense="for nobody")
+    publish(default="d", email="for people", sqs=1)
     assert queue.bodies() == ["for queues", "d"]
-    assert "No default entry" in refusal(lambda: publish(sqs="for queues"))[1]
+    for bodies in ({"sqs": "for queues"}, {"default": 1}):
+        _, text = refusal(lambda: publish(**bodies))  # noqa: B023
+        assert text == "Invalid parameter: Message Structure - No default entry in JSON message body"
     with pytest.raises(ClientError, match="JSON message body failed to parse"):
         sns.publish(TopicArn=topic, Message="nonsense", MessageStructure="json")
 
@@ -159,12 +175,12 @@ def test_a_message_that_nobody_took_is_reported() -> None:
 
     def accepts(policy: dict[str, Any], action: str, resource: str, service_principal: str, source_arn: str) -> bool:
         assert (action, service_principal) == ("sqs:SendMessage", "sns.amazonaws.com")
-        return bool(policy["Statement"])
+        return bool(policy["Statement"][0]["Effect"] == "Allow")
 
     def report(topic_arn: str, subscription_arn: str, reason: str) -> None:
         reported.append((topic_arn, subscription_arn, reason))
 
-    sns = Sns(Region(), clock, sqs, accepts, report)
+    sns = Sns(Region(), clock, sqs, NoFunctions(), accepts, report)
     topic = sns.handle("CreateTopic", {"Name": "t"}, ROOT)["TopicArn"]
 
     def subscribe_queue(name: str, **attributes: str) -> str:
@@ -172,7 +188,9 @@ def test_a_message_that_nobody_took_is_reported() -> None:
         params = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": endpoint, "Attributes": attributes}
         return str(sns.handle("Subscribe", params, ROOT)["SubscriptionArn"])
 
-    for name, policy in (("without", ""), ("closed", '{"Statement": []}'), ("open", '{"Statement": [{}]}')):
+    for name, effect in (("without", None), ("closed", "Deny"), ("open", "Allow")):
+        statement = {"Effect": effect, "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}) if effect else ""
         sqs.handle("CreateQueue", {"QueueName": name, "Attributes": {"Policy": policy}}, ROOT)
     redrive = json.dumps({"deadLetterTargetArn": Region().arn("sqs", "closed")})
     arns = [

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 KIB = 1024
+V: Any = {"a": {"DataType": "String", "StringValue": "v"}}
 
 
 def test_a_message_may_have_256_kib_with_its_attributes(sns: SNSClient, sqs: SQSClient) -> None:
@@ -73,19 +74,14 @@ def test_publishing_needs_a_topic(sns: SNSClient) -> None:
 def test_a_batch_is_published_entry_by_entry(sns: SNSClient, sqs: SQSClient) -> None:
     topic = create_topic(sns)
     queue = raw_subscriber(sns, sqs, topic)
-    result = sns.publish_batch(
-        TopicArn=topic,
-        PublishBatchRequestEntries=[
-            {"Id": "good", "Message": "m", "MessageAttributes": {"a": {"DataType": "String", "StringValue": "v"}}},
-            {"Id": "bad", "Message": "m", "Subject": "\n"},
-        ],
-    )
-    assert [entry.get("Id") for entry in result["Successful"]] == ["good"]
-    assert [(entry["Id"], entry["Code"], entry["SenderFault"]) for entry in result["Failed"]] == [
-        ("bad", "InvalidParameter", True)
-    ]
-    (message,) = queue.receive()
-    assert message.get("MessageAttributes") == {"a": {"DataType": "String", "StringValue": "v"}}
+    entries: Any = [{"Id": f"e{n}", "Message": f"m{n}", "MessageAttributes": V} for n in range(10)]
+    result = sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)
+    assert [entry.get("Id") for entry in result["Successful"]] == [f"e{n}" for n in range(10)]
+    assert len({entry.get("MessageId") for entry in result["Successful"]}) == 10
+    assert not result["Failed"]
+    received = queue.receive()
+    assert [message.get("Body") for message in received] == [f"m{n}" for n in range(10)]
+    assert all(message.get("MessageAttributes") == V for message in received)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +92,9 @@ def test_a_batch_is_published_entry_by_entry(sns: SNSClient, sqs: SQSClient) -> 
         ([{"Id": "a", "Message": "m"}] * 2, "BatchEntryIdsNotDistinct"),
         ([{"Id": "a b", "Message": "m"}], "InvalidBatchEntryId"),
         ([{"Id": name, "Message": "x" * 128 * KIB + "x"} for name in "ab"], "BatchRequestTooLong"),
+        ([{"Id": "a", "Message": "m"}, {"Id": "b", "Message": "m", "Subject": "line\nbreak"}], "InvalidParameter"),
+        ([{"Id": "a", "Message": "m"}, {"Id": "b", "Message": "m", "MessageStructure": "json"}], "InvalidParameter"),
+        ([{"Id": "a" * 81, "Message": "m"}], "InvalidBatchEntryId"),
     ],
 )
 def test_a_batch_is_refused_as_a_whole(

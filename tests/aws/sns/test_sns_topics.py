@@ -84,9 +84,27 @@ def test_a_topic_carries_tags(sns: SNSClient) -> None:
 
 
 def test_what_is_not_built_is_refused_by_name(sns: SNSClient) -> None:
-    _, text = refusal(lambda: sns.create_topic(Name=f"{unique('topic')}.fifo", Attributes={"FifoTopic": "true"}))
-    assert text == "Invalid parameter: FIFO topics are not in Treadle's emulator yet"
-    _, text = refusal(lambda: create_topic(sns, DeliveryPolicy="{}"))
-    assert "DeliveryPolicy is not in Treadle's emulator yet" in text
-    _, text = refusal(lambda: sns.add_permission(TopicArn="t", Label="l", AWSAccountId=[ACCOUNT], ActionName=["P"]))
-    assert "AddPermission is not in Treadle's emulator yet" in text
+    for name, value in (("DeliveryPolicy", "{}"), ("LambdaFailureFeedbackRoleArn", "r"), ("TracingConfig", "Active")):
+        _, text = refusal(lambda: create_topic(sns, **{name: value}))  # noqa: B023
+        assert name in text
+        assert "not in Treadle's emulator yet" in text
+    _, text = refusal(lambda: sns.list_platform_applications())
+    assert text == "Invalid parameter: ListPlatformApplications is not in Treadle's emulator yet"
+
+
+def test_a_topic_of_another_region_is_not_reachable(sns: SNSClient) -> None:
+    elsewhere = f"arn:aws:sns:eu-west-1:{ACCOUNT}:topic"
+    for call in (
+        lambda: sns.get_topic_attributes(TopicArn=elsewhere),
+        lambda: sns.publish(TopicArn=elsewhere, Message="m"),
+        lambda: sns.delete_topic(TopicArn=elsewhere),
+    ):
+        assert refusal(call) == ("InvalidParameter", "Invalid parameter: TopicArn")
+
+
+def test_a_key_of_a_tag_is_given_once(sns: SNSClient) -> None:
+    tags: Any = [{"Key": "k", "Value": "a"}, {"Key": "k", "Value": "b"}]
+    assert refusal(lambda: sns.tag_resource(ResourceArn=create_topic(sns), Tags=tags)) == (
+        "InvalidParameter",
+        "Invalid parameter: Duplicated keys are not allowed.",
+    )
