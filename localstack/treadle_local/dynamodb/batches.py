@@ -10,8 +10,9 @@ from treadle_local.aws.service import Params, Result
 from treadle_local.dynamodb.capacity import Usage, read_units, total_by_table, write_usage
 from treadle_local.dynamodb.errors import broken_constraint, invalid, malformed
 from treadle_local.dynamodb.expressions import NO_EXPRESSIONS, expressions_of
+from treadle_local.dynamodb.item_collections import metrics_by_table, wants_metrics
 from treadle_local.dynamodb.ordered import Key
-from treadle_local.dynamodb.parameters import capacity_detail, flag, listing, mapping, member, refuse_legacy
+from treadle_local.dynamodb.parameters import capacity_detail, flag, listing, mapping, member
 from treadle_local.dynamodb.reads import projected
 from treadle_local.dynamodb.table import Table
 from treadle_local.dynamodb.values import Item, checked_item
@@ -28,6 +29,7 @@ FindTable = Callable[[str], Table]
 def batch_write(params: Params, find_table: FindTable) -> Result:
     """The answer to BatchWriteItem; everything is checked before the first write."""
     detail = capacity_detail(params)
+    with_metrics = wants_metrics(params)
     requests = mapping(params, "RequestItems")
     writes = [
         _write(name, request)
@@ -44,6 +46,9 @@ def batch_write(params: Params, find_table: FindTable) -> Result:
     for _, write_plan in plans:
         write_plan.apply()
     result: Result = {"UnprocessedItems": {}}
+    if with_metrics:
+        collections = metrics_by_table((name, write_plan.table, write_plan.key) for name, write_plan in plans)
+        result["ItemCollectionMetrics"] = collections
     if detail != "NONE":
         usages = [write_usage(name, write_plan.table, write_plan.old, write_plan.new) for name, write_plan in plans]
         result["ConsumedCapacity"] = [usage.shape(detail) for usage in total_by_table(usages)]
@@ -107,7 +112,6 @@ class _Fetched:
 
 
 def _fetch(request: Mapping[str, Any], table: Table, room: int) -> _Fetched:
-    refuse_legacy(request)
     projection = expressions_of(request, ("ProjectionExpression",)).projection
     consistent = flag(request, "ConsistentRead", default=False)
     fetched = _Fetched([], [])

@@ -30,9 +30,10 @@ def malformed(detail: str) -> AwsError:
     return AwsError("SerializationException", detail)
 
 
-def table_not_found() -> AwsError:
-    """The answer of every item operation on a table that is not there."""
-    return AwsError("ResourceNotFoundException", "Requested resource not found")
+def table_not_found(named: str = "") -> AwsError:
+    """The answer on a table that is not there; only the table operations say which (`Table: things`)."""
+    which = f": {named} not found" if named else ""
+    return AwsError("ResourceNotFoundException", f"Requested resource not found{which}")
 
 
 def condition_failed(item: Mapping[str, Any] | None = None) -> AwsError:

@@ -11,9 +11,19 @@ from typing import Any, cast
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Params
 from treadle_local.dynamodb.errors import invalid, malformed
+from treadle_local.dynamodb.legacy import LegacyReader, legacy_members
 from treadle_local.dynamodb.parse import Names, parse_condition, parse_projection, parse_update
 from treadle_local.dynamodb.syntax import Condition, ExpressionKind, OperandCheck, Parsed, Projection, Update
 from treadle_local.dynamodb.values import Value, checked, comparable, type_of
+
+EXPRESSION_KINDS: tuple[ExpressionKind, ...] = (
+    "KeyConditionExpression",
+    "UpdateExpression",
+    "ConditionExpression",
+    "FilterExpression",
+    "ProjectionExpression",
+)
+_PLACEHOLDERS = ("ExpressionAttributeNames", "ExpressionAttributeValues")
 
 _NAME = re.compile(r"#[A-Za-z0-9_]+", re.ASCII)
 _VALUE = re.compile(r":[A-Za-z0-9_]+", re.ASCII)
@@ -68,6 +78,9 @@ def expressions_of(params: Params, allowed: tuple[ExpressionKind, ...]) -> Expre
 
     Raises: ValidationException for syntax, for names and values that are undefined, unused or wrong.
     """
+    legacy = legacy_members(params)
+    if legacy:
+        return _translated(params, legacy)
     texts = tuple([(kind, _text(kind, params[kind])) for kind in allowed if params.get(kind) is not None])
     raw_names, raw_values = params.get("ExpressionAttributeNames"), params.get("ExpressionAttributeValues")
     if not texts:
@@ -84,6 +97,26 @@ def expressions_of(params: Params, allowed: tuple[ExpressionKind, ...]) -> Expre
     for kind, lower, upper in parts.ranges:
         _check_range(kind, values[lower], values[upper])
     return Expressions(parts, values)
+
+
+def _translated(params: Params, legacy: Sequence[str]) -> Expressions:
+    """The expressions that the legacy members stand for. Raises ValidationException where there are both."""
+    given = [name for name in (*EXPRESSION_KINDS, *_PLACEHOLDERS) if params.get(name) is not None]
+    if given:
+        raise invalid(
+            "Can not use both expression and non-expression parameters in the same request: Non-expression "
+            f"parameters: {{{', '.join(legacy)}}} Expression parameters: {{{', '.join(given)}}}"
+        )
+    reader = LegacyReader(params)
+    trees = reader.trees()
+    parts = Parts(
+        trees.get("ConditionExpression"),
+        trees.get("UpdateExpression"),
+        trees.get("KeyConditionExpression"),
+        trees.get("FilterExpression"),
+        trees.get("ProjectionExpression"),
+    )
+    return Expressions(parts, reader.values)
 
 
 @lru_cache(2048)

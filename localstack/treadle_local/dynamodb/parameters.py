@@ -10,29 +10,7 @@ from treadle_local.aws.service import Params
 from treadle_local.dynamodb.capacity import Detail
 from treadle_local.dynamodb.errors import broken_constraint, invalid, malformed
 
-# Members of the API before expressions, and what to write instead.
-# Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LegacyConditionalParameters.html
-_LEGACY = {
-    "AttributesToGet": "ProjectionExpression",
-    "AttributeUpdates": "UpdateExpression",
-    "ConditionalOperator": "AND and OR in an expression",
-    "Expected": "ConditionExpression",
-    "KeyConditions": "KeyConditionExpression",
-    "QueryFilter": "FilterExpression",
-    "ScanFilter": "FilterExpression",
-}
-
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]+", re.ASCII)
-
-
-def refuse_legacy(params: Params) -> None:
-    """Passes when the request has none of the legacy members, which are not built here.
-
-    Raises: ValidationException that names the member.
-    """
-    for member in _LEGACY.keys() & params.keys():
-        if params[member] is not None:
-            raise invalid(f"The legacy parameter {member} is not built in the local DynamoDB: use {_LEGACY[member]}")
 
 
 def member(params: Params, name: str) -> Any:

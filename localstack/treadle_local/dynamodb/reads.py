@@ -72,7 +72,11 @@ def query(params: Params, named: str, table: Table, expressions: Expressions) ->
     forward = flag(params, "ScanIndexForward", default=True)
     if start is not None:
         if not lower <= start < upper:
-            raise invalid("The provided starting key is outside query boundaries based on provided conditions")
+            raise invalid(
+                "The provided starting key does not match the range key predicate"
+                if start[:2] == lower[:2]
+                else "The provided starting key is outside query boundaries based on provided conditions"
+            )
         lower, upper = ((*start, TOP), upper) if forward else (lower, start)
     return _page(params, named, view, expressions, view.records.between(lower, upper, forward=forward))
 

@@ -13,14 +13,16 @@ from typing import Any, Literal
 from zlib import crc32
 
 from treadle_local.dynamodb.errors import invalid, invalid_parameter
+from treadle_local.dynamodb.numbers import number_text
 from treadle_local.dynamodb.ordered import Key
-from treadle_local.dynamodb.values import Item, Value, binary_length, comparable, type_of
+from treadle_local.dynamodb.values import Item, Value, binary_length, binary_text, comparable, type_of
 
 HASH_SPACE = 1 << 32
 
 # Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
 MAXIMUM_PARTITION_BYTES = 2048
 MAXIMUM_SORT_BYTES = 1024
+_MAXIMUM_BYTES = (MAXIMUM_PARTITION_BYTES, MAXIMUM_SORT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class TableSchema:
         Raises: ValidationException.
         """
         for index in self.indexes.values():
-            for key in index.key.attributes:
+            for key, maximum in zip(index.key.attributes, _MAXIMUM_BYTES, strict=False):
                 value = item.get(key.name)
                 if value is None or (old is not None and old.get(key.name) is value):
                     continue
@@ -125,6 +127,7 @@ class TableSchema:
                         "not supported. The AttributeValue for a key attribute cannot contain an empty "
                         f"{_kind(key)} value. IndexName: {index.name}, IndexKey: {key.name}"
                     )
+                _check_size(key, value, maximum)
 
     def key_item(self, item: Item, index: IndexSchema | None = None) -> Item:
         """The item's key attributes, with those of the index if one is given."""
@@ -132,22 +135,27 @@ class TableSchema:
         return {key.name: item[key.name] for key in keys}
 
     def _check_key_sizes(self, item: Item) -> None:
-        for key, maximum in zip(self.key.attributes, (MAXIMUM_PARTITION_BYTES, MAXIMUM_SORT_BYTES), strict=False):
-            content: str = item[key.name][key.type]
-            if not content:
+        for key, maximum in zip(self.key.attributes, _MAXIMUM_BYTES, strict=False):
+            value = item[key.name]
+            if not value[key.type]:
                 raise invalid(
                     "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain "
                     f"an empty {_kind(key)} value. Key: {key.name}"
                 )
-            if key.type == "N" or len(content) * 4 <= maximum:
-                continue
-            size = binary_length(content) if key.type == "B" else len(content.encode("utf-8", "surrogatepass"))
-            if size > maximum:
-                raise invalid_parameter(
-                    f"Size of hashkey has exceeded the maximum size limit of{maximum} bytes"
-                    if maximum == MAXIMUM_PARTITION_BYTES
-                    else f"Aggregated size of all range keys has exceeded the size limit of {maximum} bytes"
-                )
+            _check_size(key, value, maximum)
+
+
+def _check_size(key: KeyAttribute, value: Value, maximum: int) -> None:
+    content: str = value[key.type]
+    if key.type == "N" or len(content) * 4 <= maximum:
+        return
+    size = binary_length(content) if key.type == "B" else len(content.encode("utf-8", "surrogatepass"))
+    if size > maximum:
+        raise invalid_parameter(
+            f"Size of hashkey has exceeded the maximum size limit of{maximum} bytes"
+            if maximum == MAXIMUM_PARTITION_BYTES
+            else f"Aggregated size of all range keys has exceeded the size limit of {maximum} bytes"
+        )
 
 
 def table_schema(description: Mapping[str, Any]) -> TableSchema:
@@ -191,6 +199,17 @@ def _projected(projection: Mapping[str, Any], key: KeySchema, index_key: KeySche
 
 def _kind(key: KeyAttribute) -> str:
     return "binary" if key.type == "B" else "string"
+
+
+def key_value(key: KeyAttribute, content: Any) -> Value:
+    """The value whose content a key tuple has."""
+    match key.type:
+        case "S":
+            return {"S": content}
+        case "N":
+            return {"N": number_text(content)}
+        case "B":
+            return {"B": binary_text(content)}
 
 
 def key_text(value: Value) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Caller, Params, Region, Result, Target
@@ -14,13 +14,13 @@ from treadle_local.dynamodb.capacity import Usage, read_units, write_usage
 from treadle_local.dynamodb.change_streams import ChangeStreams
 from treadle_local.dynamodb.errors import invalid, table_not_found
 from treadle_local.dynamodb.expressions import expressions_of
+from treadle_local.dynamodb.item_collections import metrics, wants_metrics
 from treadle_local.dynamodb.parameters import (
     capacity_detail,
     check_table_name,
     choice,
     flag,
     mapping,
-    refuse_legacy,
     table_name,
 )
 from treadle_local.dynamodb.reads import projected
@@ -45,6 +45,17 @@ REFUSED_OPERATIONS = frozenset(("BatchExecuteStatement", "ExecuteStatement", "Ex
 _OLD = ("ALL_OLD", "NONE")
 _ANY = ("ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW")
 
+
+class Keeper(Protocol):
+    """Who keeps the items of tables beyond the process."""
+
+    def opened(self, name: str, table: Table) -> None:
+        """A table was made; nobody has seen it yet."""
+        ...
+
+    def deleted(self, name: str, table: Table) -> None: ...
+
+
 DescribeTable = Callable[[str], Mapping[str, Any] | None]
 
 
@@ -59,9 +70,10 @@ class DynamoDbItems:
         self._describe_table = describe_table
         self.streams = ChangeStreams(region, clock)
         self._arn_prefix = region.arn("dynamodb", "table/")
+        self.keeper: Keeper | None = None
         self._tables: dict[str, Table] = {}
         self._sweep: Timer | None = None
-        self._transactions = Transactions(clock, self._existing)
+        self.transactions = Transactions(clock, self._existing)
         self._target_finder = TargetFinder(self._arn, self._find)
         self._operations: dict[str, Callable[[Params], Result]] = {
             "BatchGetItem": lambda params: batch_get(params, self._existing),
@@ -71,15 +83,12 @@ class DynamoDbItems:
             "PutItem": self._put_item,
             "Query": self._query,
             "Scan": self._scan,
-            "TransactGetItems": self._transactions.get,
-            "TransactWriteItems": self._transactions.write,
+            "TransactGetItems": self.transactions.get,
+            "TransactWriteItems": self.transactions.write,
             "UpdateItem": self._update_item,
         }
-
-    @property
-    def operations(self) -> frozenset[str]:
-        """The operations that are answered or refused here; all others are the control plane's."""
-        return frozenset(self._operations) | REFUSED_OPERATIONS
+        # answered or refused here; all others are the table operations
+        self.operations = frozenset(self._operations) | REFUSED_OPERATIONS
 
     def handle(self, operation: str, params: Params, caller: Caller) -> Result:
         """Does the operation and returns its response shape. Answers share the stored values: do not change them.
@@ -93,7 +102,6 @@ class DynamoDbItems:
                 f"{operation} is not built in the local DynamoDB"
                 + (" (PartiQL): use the item operations and expressions" if operation in REFUSED_OPERATIONS else ""),
             )
-        refuse_legacy(params)
         return do(params)
 
     def targets(self, operation: str, params: Params) -> Sequence[Target]:
@@ -102,7 +110,10 @@ class DynamoDbItems:
 
     def table_created(self, description: Mapping[str, Any]) -> None:
         """Makes the empty table of a TableDescription."""
-        table = self._tables[description["TableName"]] = Table(description)
+        name: str = description["TableName"]
+        table = self._tables[name] = Table(description)
+        if self.keeper is not None:
+            self.keeper.opened(name, table)
         self.streams.follow(table, description)
 
     def table_updated(self, description: Mapping[str, Any]) -> None:
@@ -112,7 +123,9 @@ class DynamoDbItems:
         self.streams.follow(table, description)
 
     def table_deleted(self, name: str) -> None:
-        self._tables.pop(name, None)
+        table = self._tables.pop(name, None)
+        if table is not None and self.keeper is not None:
+            self.keeper.deleted(name, table)
         self.streams.table_deleted(name)
 
     def ttl_updated(self, name: str, attribute: str | None) -> None:
@@ -128,13 +141,16 @@ class DynamoDbItems:
         """
         return self._existing(name)
 
-    def counts(self, name: str) -> tuple[int, int]:
-        """The items of a table and their bytes.
+    def counts(self, name: str) -> dict[str | None, tuple[int, int]]:
+        """The items and their bytes: of a table (None), and of each of its indexes.
 
         Raises: ResourceNotFoundException.
         """
         table = self._existing(name)
-        return len(table.records), table.size_bytes
+        counts: dict[str | None, tuple[int, int]] = {None: (len(table.records), table.size_bytes)}
+        for index in table.indexes.values():
+            counts[index.schema.name] = (len(index.records), index.size_bytes)
+        return counts
 
     def _delete_expired(self) -> None:
         expiring = [table for table in self._tables.values() if table.expires]
@@ -178,6 +194,7 @@ class DynamoDbItems:
 
     def _written(self, params: Params, write: Write, mode: str) -> Result:
         detail = capacity_detail(params)
+        with_metrics = wants_metrics(params)
         table = self._existing(write.table_name)
         done = plan(write, table)
         done.apply()
@@ -185,6 +202,9 @@ class DynamoDbItems:
         result = returned(mode, done, update.tree if update is not None else None)
         if detail != "NONE":
             result["ConsumedCapacity"] = write_usage(write.table_name, table, done.old, done.new).shape(detail)
+        collection = metrics(table, done.key) if with_metrics else None
+        if collection is not None:
+            result["ItemCollectionMetrics"] = collection
         return result
 
     def _get_item(self, params: Params) -> Result:

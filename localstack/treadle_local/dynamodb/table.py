@@ -29,6 +29,9 @@ class Record:
 # Told of each write that changes something: the event, the record before and after, whether its time to live was over.
 ChangeHook: TypeAlias = Callable[[EventName, Record | None, Record | None, bool], None]
 
+# Told of each write, before anybody else is: the record before and after.
+StoredHook: TypeAlias = Callable[[Record | None, Record | None], None]
+
 
 def record_of(item: Item) -> Record:
     return Record(item, item_size(item))
@@ -76,11 +79,12 @@ class Records:
 class SecondaryIndex:
     """The projections of those items that have the index's key attributes."""
 
-    __slots__ = ("records", "schema")
+    __slots__ = ("records", "schema", "size_bytes")
 
     def __init__(self, schema: IndexSchema) -> None:
         self.schema = schema
         self.records = Records()
+        self.size_bytes = 0
 
     def key_of(self, key: Key, record: Record | None) -> Key | None:
         """The index key of the table's record at `key`, None when it has no place here."""
@@ -97,10 +101,15 @@ class SecondaryIndex:
 
     def replace(self, key: Key, old: Record | None, new: Record | None) -> None:
         old_key, new_key = self.key_of(key, old), self.key_of(key, new)
-        if old_key is not None and old_key != new_key:
-            self.records.remove(old_key)
+        if old_key is not None:
+            present = self.records.get(old_key)
+            self.size_bytes -= present.size if present is not None else 0
+            if old_key != new_key:
+                self.records.remove(old_key)
         if new_key is not None and new is not None:
-            self.records.put(new_key, self.projection(new))
+            projection = self.projection(new)
+            self.size_bytes += projection.size
+            self.records.put(new_key, projection)
 
 
 class Table:
@@ -114,6 +123,7 @@ class Table:
         }
         self.size_bytes = 0
         self.on_change: ChangeHook | None = None
+        self.on_stored: StoredHook | None = None
         self._expiry_attribute: str | None = None
         self._expiries = SortedKeys()  # (seconds since the epoch, *key)
 
@@ -130,6 +140,8 @@ class Table:
             index.replace(key, old, new)
         if self._expiry_attribute is not None:
             self._replace_expiry(key, old, new)
+        if self.on_stored is not None:
+            self.on_stored(old, new)
         if self.on_change is not None:
             _tell(self.on_change, old, new, expired)
 

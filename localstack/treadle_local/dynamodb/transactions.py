@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Params, Result
@@ -17,6 +17,7 @@ from treadle_local.dynamodb.batches import FindTable
 from treadle_local.dynamodb.capacity import Detail, Usage, read_units, total_by_table, write_usage
 from treadle_local.dynamodb.errors import broken_constraint, invalid
 from treadle_local.dynamodb.expressions import Expressions, expressions_of
+from treadle_local.dynamodb.item_collections import metrics_by_table, wants_metrics
 from treadle_local.dynamodb.ordered import Key
 from treadle_local.dynamodb.parameters import capacity_detail, listing, mapping, member, table_name
 from treadle_local.dynamodb.reads import projected
@@ -55,6 +56,17 @@ class _Done:
     until: float
     sizes: tuple[tuple[str, int], ...]  # by table as named; a repeated call is charged for reading them
 
+    def row(self) -> Mapping[str, Any]:
+        return {"fingerprint": self.fingerprint.hex(), "until": self.until, "sizes": self.sizes}
+
+
+class Keeper(Protocol):
+    """Who keeps the tokens of transactions beyond the process, as JSON values."""
+
+    def committed(self, token: str, done: Mapping[str, Any]) -> None: ...
+
+    def expired(self, token: str) -> None: ...
+
 
 class Transactions:
     """Does transactions and remembers the tokens of those done for ten minutes."""
@@ -63,6 +75,12 @@ class Transactions:
         self._clock = clock
         self._find_table = find_table
         self._done: OrderedDict[str, _Done] = OrderedDict()
+        self.keeper: Keeper | None = None
+
+    def remember(self, token: str, done: Mapping[str, Any]) -> None:
+        """Takes over what a keeper was told of a token."""
+        sizes = tuple((table, size) for table, size in done["sizes"])
+        self._done[token] = _Done(bytes.fromhex(done["fingerprint"]), done["until"], sizes)
 
     def write(self, params: Params) -> Result:
         """The answer to TransactWriteItems.
@@ -70,6 +88,7 @@ class Transactions:
         Raises: TransactionCanceledException with a reason for each item, IdempotentParameterMismatchException.
         """
         detail = capacity_detail(params)
+        with_metrics = wants_metrics(params)
         entries = listing(params, "TransactItems", minimum=1, maximum=MAXIMUM_ITEMS)
         token = _token(params)
         fingerprint = _fingerprint(entries) if token else b""
@@ -86,12 +105,18 @@ class Transactions:
             sizes = tuple(
                 (write.table_name, _size(write_plan)) for write, write_plan in zip(writes, plans, strict=True)
             )
-            self._done[token] = _Done(fingerprint, self._clock.now() + TOKEN_SECONDS, sizes)
+            done = self._done[token] = _Done(fingerprint, self._clock.now() + TOKEN_SECONDS, sizes)
+            if self.keeper is not None:
+                self.keeper.committed(token, done.row())
         usages = (
             write_usage(write.table_name, write_plan.table, write_plan.old, write_plan.new).doubled()
             for write, write_plan in zip(writes, plans, strict=True)
         )
-        return _with_capacity({}, detail, usages)
+        result: Result = {}
+        if with_metrics:
+            written = zip(writes, plans, strict=True)
+            result["ItemCollectionMetrics"] = metrics_by_table((w.table_name, p.table, p.key) for w, p in written)
+        return _with_capacity(result, detail, usages)
 
     def get(self, params: Params) -> Result:
         """The answer to TransactGetItems."""
@@ -118,7 +143,9 @@ class Transactions:
     def _remembered(self, token: str) -> _Done | None:
         now = self._clock.now()
         while self._done and next(iter(self._done.values())).until <= now:
-            self._done.popitem(last=False)
+            token_over, _ = self._done.popitem(last=False)
+            if self.keeper is not None:
+                self.keeper.expired(token_over)
         return self._done.get(token)
 
 

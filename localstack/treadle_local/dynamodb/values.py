@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from decimal import Decimal
+from sys import intern
 from typing import Any, cast
 
 from treadle_local.aws.errors import AwsError
@@ -22,6 +23,13 @@ Item = dict[str, Value]
 # Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MAXIMUM_DEPTH = 32
 MAXIMUM_ITEM_BYTES = 400 * 1024
+# Source: .../HowItWorks.NamingRulesDataTypes.html#HowItWorks.NamingRules
+MAXIMUM_NAME_BYTES = 65535
+
+# Shared by all items that have them.
+_TRUE: Value = {"BOOL": True}
+_FALSE: Value = {"BOOL": False}
+_NULL: Value = {"NULL": True}
 
 # In the order in which AWS lists them.
 TYPES = ("B", "NULL", "SS", "BOOL", "L", "BS", "N", "NS", "S", "M")
@@ -34,7 +42,7 @@ def checked_item(raw: object) -> Item:
 
     Raises: ValidationException, SerializationException.
     """
-    item: Item = {name: checked(value) for name, value in _mapping(raw).items()}
+    item = _checked_members(_mapping(raw), 0)
     if "" in item:
         raise invalid_parameter("An attribute name may not be empty")
     return item
@@ -45,39 +53,61 @@ def checked(raw: Any, depth: int = 0) -> Value:
 
     Raises: ValidationException, SerializationException.
     """
-    value = _mapping(raw)
-    if len(value) != 1:
-        problem = "has more than one datatypes set" if value else "is empty"
-        raise invalid(f"Supplied AttributeValue {problem}, must contain exactly one of the supported datatypes")
-    [kind] = value
-    content = value[kind]
+    value: Value = raw
+    if type(value) is not dict or len(value) != 1:
+        raise _not_one_type(value)
+    for kind, content in value.items():  # one pass: the cheapest way to the only member
+        match kind:
+            case "S":
+                return value if type(content) is str else {"S": _text(content)}
+            case "N":
+                number = canonical_number(_text(content))
+                return value if number is content else {"N": number}
+            case "M":
+                if depth >= MAXIMUM_DEPTH:
+                    raise _too_deep()
+                return {"M": _checked_members(_mapping(content), depth + 1)}
+            case "L":
+                if depth >= MAXIMUM_DEPTH:
+                    raise _too_deep()
+                return {"L": [checked(member, depth + 1) for member in _list(content)]}
+            case _:
+                return _checked_other(kind, content)
+    raise _not_one_type(raw)
+
+
+def _checked_members(members: dict[str, Any], depth: int) -> dict[str, Value]:
+    """The members with their values checked; items share their names."""
+    found: dict[str, Value] = {}
+    for name, value in members.items():
+        # no character takes more than four bytes
+        if len(name) * 4 > MAXIMUM_NAME_BYTES and _utf8_length(name) > MAXIMUM_NAME_BYTES:
+            raise invalid_parameter(f"Attribute name is too large, must be less than {MAXIMUM_NAME_BYTES + 1} bytes")
+        found[intern(name)] = checked(value, depth)
+    return found
+
+
+def _checked_other(kind: str, content: Any) -> Value:
     match kind:
-        case "S":
-            return value if type(content) is str else {"S": _text(content)}
-        case "N":
-            number = canonical_number(_text(content))
-            return value if number is content else {"N": number}
         case "BOOL":
             if not isinstance(content, bool):
                 raise malformed("Unexpected token received from parser")
-            return value
+            return _TRUE if content else _FALSE
         case "NULL":
             if content is not True:
                 raise invalid_parameter("Null attribute value types must have the value of true")
-            return value
+            return _NULL
         case "B":
             return {"B": _canonical_binary(content)}
-        case "M" | "L":
-            if depth >= MAXIMUM_DEPTH:
-                raise _too_deep()
-            if kind == "M":
-                members = _mapping(content)
-                return {"M": {name: checked(member, depth + 1) for name, member in members.items()}}
-            return {"L": [checked(member, depth + 1) for member in _list(content)]}
         case "SS" | "NS" | "BS":
             return {kind: _checked_set(kind, _list(content))}
         case _:
-            raise invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+            raise _not_one_type({})
+
+
+def _not_one_type(raw: Any) -> AwsError:
+    problem = "has more than one datatypes set" if _mapping(raw) else "is empty"
+    return invalid(f"Supplied AttributeValue {problem}, must contain exactly one of the supported datatypes")
 
 
 def check_depth(value: Value, outer: int) -> None:
@@ -124,32 +154,35 @@ def item_size(item: Mapping[str, Value]) -> int:
 
     Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
     """
-    return sum([_utf8_length(name) + value_size(value) for name, value in item.items()])
+    size = 0
+    for name, value in item.items():
+        size += (len(name) if name.isascii() else _utf8_length(name)) + value_size(value)
+    return size
 
 
 def value_size(value: Value) -> int:
     """Bytes that the value takes without its name; a list or map has 3 bytes of its own and 1 for each member."""
-    [kind] = value
-    content = value[kind]
-    match kind:
-        case "S":
-            return _utf8_length(content)
-        case "N":
-            return number_size(content)
-        case "BOOL" | "NULL":
-            return 1
-        case "B":
-            return binary_length(content)
-        case "M":
-            return 3 + sum(1 + _utf8_length(name) + value_size(member) for name, member in content.items())
-        case "L":
-            return 3 + sum(1 + value_size(member) for member in content)
-        case "SS":
-            return sum(_utf8_length(member) for member in content)
-        case "NS":
-            return sum(number_size(member) for member in content)
-        case _:
-            return sum(binary_length(member) for member in content)
+    for kind, content in value.items():  # one pass, as in `checked`
+        match kind:
+            case "S":
+                return len(content) if content.isascii() else _utf8_length(content)
+            case "N":
+                return number_size(content)
+            case "M":
+                return 3 + len(content) + item_size(content)
+            case "L":
+                return 3 + len(content) + sum([value_size(member) for member in content])
+            case "BOOL" | "NULL":
+                return 1
+            case "B":
+                return binary_length(content)
+            case "SS":
+                return sum(map(_utf8_length, content))
+            case "NS":
+                return sum(map(number_size, content))
+            case _:
+                return sum(map(binary_length, content))
+    return 0
 
 
 def binary_length(content: str) -> int:
@@ -158,7 +191,10 @@ def binary_length(content: str) -> int:
 
 
 def _too_deep() -> AwsError:
-    return invalid("Nesting Levels have exceeded supported limits")
+    return invalid(
+        "Nesting Levels have exceeded supported limits: "
+        "Attributes in the item have nested levels beyond supported limit"
+    )
 
 
 def _utf8_length(text: str) -> int:
