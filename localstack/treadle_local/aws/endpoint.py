@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Protocol
 from urllib.parse import parse_qs, unquote
 
+from treadle_local.aws import s3_requests
 from treadle_local.aws.authorization import actions
+from treadle_local.aws.authorization.request_context import request_keys
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.identity import Identity
 from treadle_local.aws.operations import Operation, Wire, find_operation, render, render_error
-from treadle_local.aws.service import Caller, Region, Result
+from treadle_local.aws.service import Caller, Params, Region, Result, Target
 from treadle_local.aws.services import Services
 from treadle_local.http.messages import Answer, Request, Response
 
@@ -27,7 +30,20 @@ _CANCELLABLE = frozenset({("sqs", "ReceiveMessage")})
 """What ends with its caller, so that no message goes to nobody; all else is done to its end, as on AWS."""
 
 Internal = Callable[[Request], Answer | Awaitable[Answer] | None]
+FindTargets = Callable[[str, Params], Sequence[Target]]
 ExecuteApi = Callable[[Request, Caller], Response]
+
+
+class Keeping(Protocol):
+    """Who keeps what is done here beyond the process."""
+
+    def after(self, service: str, operation: str, params: Params) -> None:
+        """An operation has succeeded."""
+        ...
+
+    def settle(self) -> None:
+        """Returns when all that was done is written. Raises: AwsError InternalFailure."""
+        ...
 
 
 class Endpoint:
@@ -38,13 +54,20 @@ class Endpoint:
     """
 
     def __init__(
-        self, region: Region, services: Services, identity: Identity, internal: Internal, execute_api: ExecuteApi
+        self,
+        region: Region,
+        services: Services,
+        identity: Identity,
+        internal: Internal,
+        execute_api: ExecuteApi,
+        keeping: Keeping | None = None,
     ) -> None:
         self._region = region
         self._services = services
         self._identity = identity
         self._internal = internal
         self._execute_api = execute_api
+        self._keeping = keeping
 
     def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
         if not _LOOPBACK_HOST.fullmatch(request.header("host", "localhost")):
@@ -91,13 +114,36 @@ class Endpoint:
             own = self._services.find(operation.service, operation.name)
             if own is None:
                 return self._forward(request, operation, caller)
-            self._identity.authorize(caller, own.targets(operation.name, operation.params) if caller.role else ())
+            self._authorize(request, operation, caller, own.targets)
             result = own.handle(operation.name, operation.params, caller)
+            if inspect.isawaitable(result):
+                return self._finish(result, operation)
+            self._keep(operation)
         except AwsError as refusal:
             return _rendered(render_error(operation.service, operation.name, refusal, operation.protocol))
-        if inspect.isawaitable(result):
-            return self._finish(result, operation)
         return _rendered(render(operation.service, operation.name, result, operation.protocol))
+
+    def _authorize(self, request: Request, operation: Operation, caller: Caller, targets: FindTargets) -> None:
+        """Returns when policies allow the call. Of root's calls those only matter that a resource may have denied.
+
+        Raises: AwsError AccessDeniedException.
+        """
+        if caller.role is None:
+            if not self._identity.concerns_root(operation.service):
+                return
+            try:
+                wanted = targets(operation.name, operation.params)
+            except (AwsError, AttributeError, KeyError, TypeError, ValueError):
+                return  # it names nothing that could have a policy: the service refuses it in its own words
+        else:
+            wanted = targets(operation.name, operation.params)
+        self._identity.authorize(caller, wanted, partial(request_keys, request, operation.params))
+
+    def _keep(self, operation: Operation) -> None:
+        """Has written down what the operation did, before its caller learns that it is done."""
+        if self._keeping is not None:
+            self._keeping.after(operation.service, operation.name, operation.params)
+            self._keeping.settle()
 
     def _managed(self, request: Request, access_key: str, token: str) -> Response:
         try:
@@ -110,29 +156,28 @@ class Endpoint:
         if (operation.service, operation.name) not in _CANCELLABLE:
             result = asyncio.shield(asyncio.ensure_future(result))
         try:
-            return _rendered(render(operation.service, operation.name, await result, operation.protocol))
+            done = await result
+            self._keep(operation)
+            return _rendered(render(operation.service, operation.name, done, operation.protocol))
         except AwsError as refusal:
             return _rendered(render_error(operation.service, operation.name, refusal, operation.protocol))
 
     async def _forward(self, request: Request, operation: Operation, caller: Caller) -> Response:
         service, name = operation.service, operation.name
         try:
-            if caller.role is not None:
-                self._identity.authorize(caller, actions.targets(self._region, service, name, operation.params))
+            self._authorize(request, operation, caller, partial(actions.targets, self._region, service))
             if unquote(request.path).startswith("/moto-api"):  # moto would take it for its own, and may reset itself
                 raise AwsError("InvalidRequest", "a bucket of this name is not possible in Treadle's emulator")
+            if service == "s3":
+                s3_requests.prepare(name, operation.params, request)
         except AwsError as refusal:
             return _rendered(render_error(service, name, refusal, operation.protocol))
         return await asyncio.shield(self._forwarded(request, operation))
 
     async def _forwarded(self, request: Request, operation: Operation) -> Response:
-        service, name = operation.service, operation.name
         response = await self._services.moto.forward(request)
         if response.status < 300:
-            parsed: Result = json.loads(response.body) if service == "dynamodb" else {}
-            self._services.after(service, name, operation.params, parsed)
-            if service == "dynamodb":
-                response.body = self._services.patch_description(name, response.body)
+            self._services.after(operation.service, operation.name, operation.params)
         return response
 
 

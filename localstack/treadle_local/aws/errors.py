@@ -36,16 +36,17 @@ class AwsError(Exception):
         return "Sender" if self.status < 500 else "Receiver"
 
 
-def access_denied(principal: str, action: str, resource: str, *, explicitly: bool = False) -> AwsError:
-    """The refusal of an authenticated caller whose policies do not allow the action, or deny it explicitly.
+def access_denied(
+    principal: str, action: str, resource: str, *, explicitly: bool = False, policy: str = "identity-based policy"
+) -> AwsError:
+    """The refusal of an authenticated caller whom no policy allows the action, or one denies it explicitly.
 
+    `policy` is the kind of policy that it comes from, as AWS calls it.
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
     """
-    reason = (
-        "with an explicit deny in an identity-based policy"
-        if explicitly
-        else f"because no identity-based policy allows the {action} action"
-    )
+    article = "an" if policy.startswith("identity") else "a"
+    denied = f"with an explicit deny in {article} {policy}"
+    reason = denied if explicitly else f"because no {policy} allows the {action} action"
     return AwsError(
         "AccessDeniedException",
         f"User: {principal} is not authorized to perform: {action} on resource: {resource} {reason}",

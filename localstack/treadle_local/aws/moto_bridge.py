@@ -1,22 +1,20 @@
 """The only module that touches moto (pinned, since we lean on its internals): control planes behind one lock.
 
-moto holds what AWS would hold of IAM, S3, DynamoDB tables, CloudWatch Logs and the rest. It is no server
+moto holds what AWS would hold of S3, CloudWatch Logs and the rest. It is no server
 but a mock and loses writes when threads meet in it: every contact happens on one worker thread, under one lock. Two
 ways in: `forward` hands on a client's HTTP request, `call` is the same for the emulator's own use (an operation by
-AWS's names). Internals leaned on: the WSGI dispatcher of server mode, `get_service_model` and its
-loader, and the objects of the IAM and DynamoDB backends.
+AWS's names). Internals leaned on: the WSGI dispatcher of server mode, and `get_service_model` with its
+loader.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
-import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlencode
 
@@ -28,21 +26,8 @@ from treadle_local.http.messages import Request, Response
 T = TypeVar("T")
 _log = logging.getLogger("treadle.moto")
 # What every deployment needs: loading a service's model and backend takes moto a tenth of a second or more.
-_WARM_UP = (
-    ("iam", "ListRoles"),
-    ("s3", "ListBuckets"),
-    ("logs", "DescribeLogGroups"),
-    ("dynamodb", "ListTables"),
-)
+_WARM_UP = (("s3", "ListBuckets"),)
 _HOP_BY_HOP = frozenset({"content-length", "connection", "transfer-encoding", "server", "date"})
-
-
-@dataclass(frozen=True, slots=True)
-class RolePolicies:
-    """What decides what a role may do: its trust policy, and its inline and attached policies as JSON values."""
-
-    trust: Mapping[str, Any]
-    documents: tuple[Mapping[str, Any], ...]
 
 
 class Moto:
@@ -99,7 +84,8 @@ class Moto:
         chunks = self._wsgi(_environ(request, self._region), start_response)
         body = b"".join(cast("Sequence[bytes]", chunks))
         status, headers = captured
-        kept = tuple((name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP)
+        dropped = _HOP_BY_HOP - {"content-length"} if request.method == "HEAD" else _HOP_BY_HOP
+        kept = tuple((name, value) for name, value in headers if name.lower() not in dropped)
         return Response(status, body, kept)
 
     # for the emulator itself
@@ -140,27 +126,6 @@ class Moto:
                     parsed[name] = value.read()
         return parsed
 
-    # IAM, read where every call is decided
-
-    def role(self, name: str) -> RolePolicies | None:
-        """The policies of a role as they are now; None where there is no such role."""
-        with self._lock:
-            for role in self._backends.get_backend("iam")[self._region.account]["aws"].roles.values():
-                if role.name == name:
-                    attached = [policy.document for policy in role.managed_policies.values()]
-                    documents = tuple(_json(text) for text in (*role.policies.values(), *attached))
-                    return RolePolicies(_json(role.assume_role_policy_document), documents)
-        return None
-
-    # DynamoDB, whose data plane is not moto's
-
-    def forget_stream(self, table: str) -> None:
-        """Lets a table whose change stream was turned off have a new one, which moto would refuse."""
-        with self._lock:
-            tables = self._backends.get_backend("dynamodb")[self._region.account][self._region.name].tables
-            if table in tables:
-                tables[table].latest_stream_label = None
-
 
 def _model_loader() -> Any:
     """moto's loader of botocore's models, which does not search all folders for each of them."""
@@ -175,10 +140,6 @@ def _model_loader() -> Any:
 
 class _Stream(io.BytesIO):
     """A response body that botocore's parser leaves unread."""
-
-
-def _json(document: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", json.loads(document)) if isinstance(document, str) else document
 
 
 def _environ(request: Request, region: Region) -> dict[str, Any]:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping
 from typing import Any, assert_never
 
 from treadle_local.aws import protocol_cbor, protocol_json, protocol_query, protocol_rest
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service_models import Protocol, protocol_of, service_signed_as
-from treadle_local.aws.wire import Operation, Wire
+from treadle_local.aws.wire import Operation, Wire, unreadable
 from treadle_local.http.messages import Headers
 
 __all__ = ["Operation", "Wire", "find_operation", "render", "render_error"]
 
 # Newer clients ask these in JSON or CBOR, older ones still by a form.
 _MOVED_ON_FROM_QUERY = frozenset({"cloudwatch"})
+# Clients compress large bodies of these where AWS's model lets them; elsewhere the encoding is the content's own.
+_COMPRESSED = frozenset({"cloudwatch"})
+_LARGEST_BODY = 16 * 1024 * 1024
 _CONNECTIONS = "/@connections/"
 _BUCKET_IN_HOST = re.compile(r"(?P<bucket>[a-z0-9][a-z0-9.-]+)\.(?:localhost|s3[.-][^:]+)(?::\d+)?")
 
@@ -29,6 +33,8 @@ def find_operation(service: str, method: str, path: str, query_string: str, head
     """
     name = service_signed_as(service, path)
     fields = dict(headers)
+    if name in _COMPRESSED and fields.get("content-encoding") == "gzip":
+        body = _decompressed(body)
     target = fields.get("x-amz-target")
     if target is not None:
         return protocol_json.parse(name, target, body)
@@ -84,6 +90,18 @@ def render_error(service: str, operation: str, error: AwsError, protocol: Protoc
             return protocol_rest.render_xml_error(operation, error)
         case Protocol.CBOR:
             return protocol_cbor.render_error(error)
+
+
+def _decompressed(body: bytes) -> bytes:
+    """Raises: AwsError SerializationException for what is no gzip, or too much of it."""
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        plain = inflater.decompress(body, _LARGEST_BODY)
+    except zlib.error as error:
+        raise unreadable(error) from error
+    if not inflater.eof:
+        raise unreadable("the compressed body is too large, or ends early")
+    return plain
 
 
 def _protocol_for_error(service: str) -> Protocol:

@@ -3,33 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.moto_bridge import Moto
 from treadle_local.aws.service import ROOT, Caller, Params, Result, Service, Target
-from treadle_local.dynamodb.service import DynamoDbItems
-
-ITEM_OPERATIONS = frozenset(
-    {
-        "PutItem",
-        "GetItem",
-        "UpdateItem",
-        "DeleteItem",
-        "Query",
-        "Scan",
-        "BatchGetItem",
-        "BatchWriteItem",
-        "TransactWriteItems",
-        "TransactGetItems",
-        "ExecuteStatement",
-        "BatchExecuteStatement",
-        "ExecuteTransaction",
-    }
-)
-"""DynamoDB's data plane, which is ours; its control plane is moto's."""
 
 _READS = ("Get", "List", "Describe", "Filter", "Head")
 
@@ -37,20 +15,17 @@ _READS = ("Get", "List", "Describe", "Filter", "Head")
 class Services:
     """Dispatch by AWS's own names; `call` is how the emulator's parts talk to one another."""
 
-    def __init__(self, moto: Moto, items: DynamoDbItems) -> None:
+    def __init__(self, moto: Moto) -> None:
         self.moto = moto
-        self.items = items
         self.own: dict[str, Service] = {}
-        self._changed: dict[str, list[Callable[[], None]]] = {}
+        self._changed: dict[str, list[Callable[[str, Params], None]]] = {}
 
-    def on_change(self, service: str, callback: Callable[[], None]) -> None:
-        """Calls back after every operation that may have changed something in a service that moto keeps."""
+    def on_change(self, service: str, callback: Callable[[str, Params], None]) -> None:
+        """Calls back, with operation and parameters, after what may have changed something in a service of moto's."""
         self._changed.setdefault(service, []).append(callback)
 
     def find(self, service: str, operation: str) -> Service | None:
         """Our own service for an operation; None where moto keeps it."""
-        if service == "dynamodb":
-            return self.items if operation in ITEM_OPERATIONS else None
         return self.own.get(service)
 
     async def call(self, service: str, operation: str, params: Params, caller: Caller = ROOT) -> Result:
@@ -60,44 +35,14 @@ class Services:
             result = own.handle(operation, params, caller)
             return await result if inspect.isawaitable(result) else result
         result = await self.moto.call(service, operation, params)
-        self.after(service, operation, params, result)
+        self.after(service, operation, params)
         return result
 
-    def after(self, service: str, operation: str, params: Params, result: Mapping[str, Any]) -> None:
+    def after(self, service: str, operation: str, params: Params) -> None:
         """What follows from an operation of moto's that succeeded."""
-        if service == "dynamodb":
-            self._table_changed(operation, params, result)
         if not operation.startswith(_READS):
             for callback in self._changed.get(service, ()):
-                callback()
-
-    def _table_changed(self, operation: str, params: Params, result: Mapping[str, Any]) -> None:
-        match operation:
-            case "CreateTable":
-                self.items.table_created(result["TableDescription"])
-            case "UpdateTable":
-                description = result["TableDescription"]
-                self.items.table_updated(description)
-                if not description.get("StreamSpecification", {}).get("StreamEnabled"):
-                    self.moto.forget_stream(description["TableName"])
-            case "DeleteTable":
-                self.items.table_deleted(str(params["TableName"]).rsplit("/", 1)[-1])
-            case "UpdateTimeToLive":
-                wanted = params["TimeToLiveSpecification"]
-                attribute = wanted["AttributeName"] if wanted["Enabled"] else None
-                self.items.ttl_updated(str(params["TableName"]).rsplit("/", 1)[-1], attribute)
-            case _:
-                return
-
-    def patch_description(self, operation: str, body: bytes) -> bytes:
-        """DescribeTable's answer with the counts of our store in it."""
-        if operation != "DescribeTable":
-            return body
-        answer = json.loads(body)
-        table = answer.get("Table")
-        if table is not None:
-            table["ItemCount"], table["TableSizeBytes"] = self.items.counts(table["TableName"])
-        return json.dumps(answer).encode()
+                callback(operation, params)
 
 
 class NotBuilt:

@@ -81,6 +81,8 @@ def slowly_holds(operator: str, wanted: Sequence[str], values: Sequence[str] | N
     if quantifier == "ForAllValues":
         return all(meets(value) for value in values or [])
     if quantifier == "ForAnyValue":
+        if not values:
+            return name.endswith("IfExists")
         return any(meets(value) for value in values or [])
     if not values:
         return negated or base != name

@@ -146,14 +146,6 @@ def test_the_target_and_the_request_both_bring_context() -> None:
             document(allow("*", Condition={"Null": {"a:b": "perhaps"}})),
             "The condition Null on a:b has a value that it cannot compare",
         ),
-        (
-            document(allow("*", "arn:aws:s3:::b/${aws:username}/*")),
-            "The policy variable ${aws:username} is not in Treadle's emulator yet.",
-        ),
-        (
-            document(allow("*", Condition={"StringLike": {"a:b": "${aws:userid}"}})),
-            "The policy variable ${aws:userid} is not in Treadle's emulator yet.",
-        ),
     ],
 )
 def test_a_malformed_document_is_refused(policy: dict[str, Any], message: str) -> None:

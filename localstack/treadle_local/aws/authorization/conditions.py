@@ -14,16 +14,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum, auto
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, Protocol, TypeVar
 
 from treadle_local.aws.authorization.elements import malformed, mapping, scalars
+from treadle_local.aws.authorization.variables import Context, fill, has_variables, without_variables
 from treadle_local.aws.authorization.wildcards import Matcher, arns, globs
 
-# Condition keys in lower case, each with all its values.
-Context = Mapping[str, Sequence[str]]
-
 _IF_EXISTS = "IfExists"
+_REMEMBERED_VALUES = 64
+# Operators whose values may have policy variables.
+# Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+_OF_TEXTS = ("String", "Arn")
 
 
 class Ordered(Protocol):
@@ -74,7 +77,20 @@ class Comparison:
             case Quantifier.ALL:
                 return True
             case Quantifier.ANY:
-                return False
+                return self.if_exists
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A comparison with values that have variables, filled in for each call; one that cannot be filled in is none."""
+
+    values: tuple[str, ...]
+    comparison: Callable[[tuple[str, ...]], Comparison]
+
+    def holds(self, context: Context) -> bool:
+        """Whether the context meets the condition with the values that it fills in."""
+        filled = (fill(value, context) for value in self.values)
+        return self.comparison(tuple(value for value in filled if value is not None)).holds(context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +105,16 @@ class Presence:
         return (not context.get(self.key)) is self.must_be_absent
 
 
-Condition = Comparison | Presence
+Condition = Comparison | Filled | Presence
 
 
-def compile_conditions(block: Any) -> tuple[Condition, ...]:
-    """The conditions of a Condition element, all of which must hold.
+def compile_conditions(block: Any, *, variables: bool = True) -> tuple[Condition, ...]:
+    """The conditions of a Condition element, all of which must hold; without `variables` a `$` is a dollar sign.
 
     Raises: AwsError MalformedPolicyDocument for an operator that IAM does not know or a value that it cannot compare.
     """
     return tuple(
-        _compile_condition(operator_name, key.lower(), scalars(values))
+        _compile_condition(operator_name, key.lower(), scalars(values), variables=variables)
         for operator_name, keys in mapping(block).items()
         for key, values in mapping(keys).items()
     )
@@ -112,14 +128,15 @@ def context_of(*sources: Mapping[str, str | Sequence[str]]) -> Context:
     return context
 
 
-def _compile_condition(name: str, key: str, values: Sequence[str]) -> Condition:
+def _compile_condition(name: str, key: str, values: Sequence[str], *, variables: bool) -> Condition:
+    written = values if variables else [without_variables(value) for value in values]
     try:
-        return _comparison(name, key, values) if name != "Null" else Presence(key, must_be_absent=_truth(values[0]))
+        return _comparison(name, key, written) if name != "Null" else Presence(key, must_be_absent=_truth(values[0]))
     except (ValueError, InvalidOperation) as error:
         raise malformed(f"The condition {name} on {key} has a value that it cannot compare: {error}.") from error
 
 
-def _comparison(name: str, key: str, values: Sequence[str]) -> Comparison:
+def _comparison(name: str, key: str, values: Sequence[str]) -> Comparison | Filled:
     prefix, colon, rest = name.rpartition(":")
     base = rest.removesuffix(_IF_EXISTS)
     quantifier = _QUANTIFIERS.get(prefix + colon)
@@ -127,6 +144,13 @@ def _comparison(name: str, key: str, values: Sequence[str]) -> Comparison:
     if quantifier is None or known is None:
         raise malformed(f"Invalid Condition type : {name}.")
     build, negated = known
+    if base.startswith(_OF_TEXTS) and any(map(has_variables, values)):
+
+        @lru_cache(_REMEMBERED_VALUES)
+        def comparison(filled: tuple[str, ...]) -> Comparison:
+            return Comparison(key, build(filled), negated, rest != base, quantifier)
+
+        return Filled(tuple(values), comparison)
     return Comparison(key, build(values), negated, rest != base, quantifier)
 
 

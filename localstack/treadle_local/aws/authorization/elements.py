@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, TypeGuard, cast
 
 from treadle_local.aws.errors import AwsError
 
 SYNTAX = "Syntax errors in policy."
-
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 def malformed(message: str) -> AwsError:
@@ -31,12 +28,10 @@ def listed(value: Any) -> list[Any]:
 
 
 def texts(value: Any) -> list[str]:
-    """The value's elements, which must be strings without policy variables."""
+    """The value's elements, which must be strings."""
     elements = listed(value)
     if not all(isinstance(element, str) for element in elements):
         raise malformed(SYNTAX)
-    for element in elements:
-        refuse_variables(element)
     return elements
 
 
@@ -45,20 +40,7 @@ def scalars(value: Any) -> list[str]:
     elements = listed(value)
     if not elements or not all(isinstance(element, str | bool | int | float) for element in elements):
         raise malformed(SYNTAX)
-    written = [str(element).lower() if isinstance(element, bool) else str(element) for element in elements]
-    for element in written:
-        refuse_variables(element)
-    return written
-
-
-def refuse_variables(text: str) -> None:
-    """Refuses a policy variable: the emulator fills in none. `${*}`, `${?}` and `${$}` are escapes, no variables.
-
-    Raises: AwsError MalformedPolicyDocument.
-    """
-    for name in _VARIABLE.findall(text):
-        if name not in {"*", "?", "$"}:
-            raise malformed(f"The policy variable ${{{name}}} is not in Treadle's emulator yet.")
+    return [str(element).lower() if isinstance(element, bool) else str(element) for element in elements]
 
 
 def _is_list(value: Any) -> TypeGuard[list[Any]]:

@@ -12,15 +12,14 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import Any
 
-from treadle_local.aws.authorization.conditions import Context, context_of
-from treadle_local.aws.authorization.principals import Principal
+from treadle_local.aws.authorization.principals import Match, Principal
+from treadle_local.aws.authorization.request_context import ContextValues, context_of
 from treadle_local.aws.authorization.statements import Statement, compile_document
+from treadle_local.aws.authorization.variables import Context
 from treadle_local.aws.service import Target
 
 _REMEMBERED_TARGETS = 4096
-_REMEMBERED_DOCUMENTS = 256
-
-ContextValues = Mapping[str, str | Sequence[str]]
+_REMEMBERED_DOCUMENTS = 1024
 
 
 class Decision(Enum):
@@ -36,9 +35,10 @@ class _Undecided:
     """The statements about one action on one resource whose conditions must be asked each time."""
 
     statements: tuple[Statement, ...]
+    resource: str
 
     def decide(self, context: Context) -> Decision:
-        return _decide(statement for statement in self.statements if statement.holds(context))
+        return _decide(statement for statement in self.statements if statement.holds(context, self.resource))
 
 
 class PolicySet:
@@ -65,6 +65,11 @@ class PolicySet:
             return decision
         return decision.decide(context_of(target.context, extra_context))
 
+    def decide_in(self, target: Target, context: Context) -> Decision:
+        """What the policies say in a context that has all keys of the call."""
+        decision = self._decide(target.action, target.resource)
+        return decision if isinstance(decision, Decision) else decision.decide(context)
+
     def _decide_without_context(self, action: str, resource: str) -> Decision | _Undecided:
         folded = action.lower()
         statements = tuple(
@@ -72,10 +77,70 @@ class PolicySet:
             for statement in self._statements
             if statement.covers_action(folded) and statement.covers_resource(resource)
         )
-        unconditional = _decide(statement for statement in statements if not statement.conditions)
-        if unconditional is Decision.EXPLICITLY_DENIED or not any(statement.conditions for statement in statements):
+        unconditional = _decide(statement for statement in statements if not statement.is_conditional)
+        if unconditional is Decision.EXPLICITLY_DENIED or not any(one.is_conditional for one in statements):
             return unconditional
-        return _Undecided(statements)
+        return _Undecided(statements, resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a resource's policy says to somebody: whether it denies, and how closely it names them where it allows."""
+
+    denied: bool = False
+    match: Match = Match.NONE
+
+
+NO_ADMISSION = Admission()
+
+
+class ResourcePolicy:
+    """The policy of a resource, compiled; immutable as a `PolicySet` is."""
+
+    __slots__ = ("_applicable", "_statements")
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._statements = compile_document(document, of_resource=True)
+        self._applicable = lru_cache(maxsize=_REMEMBERED_TARGETS)(self._applicable_without_context)
+
+    @property
+    def denies_something(self) -> bool:
+        """Whether any of its statements denies: for the account's root no other counts."""
+        return any(statement.denies for statement in self._statements)
+
+    def admit(self, principal: Principal, action: str, resource: str, context: Context) -> Admission:
+        """What the policy says to a principal in a context that has all keys of the call."""
+        found = self._applicable(principal, action, resource)
+        if isinstance(found, Admission):
+            return found
+        return _admission([pair for pair in found if pair[0].holds(context, resource)])
+
+    def _applicable_without_context(
+        self, principal: Principal, action: str, resource: str
+    ) -> Admission | tuple[tuple[Statement, Match], ...]:
+        folded = action.lower()
+        covering = (
+            (statement, statement.covers_principal(principal))
+            for statement in self._statements
+            if statement.covers_principal is not None
+            and statement.covers_action(folded)
+            and statement.covers_resource(resource)
+        )
+        found = tuple((statement, match) for statement, match in covering if match is not Match.NONE)
+        if any(statement.is_conditional for statement, _ in found):
+            return found
+        return _admission(found)
+
+
+def _admission(statements: Sequence[tuple[Statement, Match]]) -> Admission:
+    denied = any(statement.denies for statement, _ in statements)
+    match = max((match for statement, match in statements if not statement.denies), default=Match.NONE)
+    return Admission(denied, match)
+
+
+def compiled_policy(document: Mapping[str, Any]) -> ResourcePolicy:
+    """A resource's policy by its document. Raises: AwsError MalformedPolicyDocument."""
+    return _compiled_policy(json.dumps(document))
 
 
 def resource_policy_allows(
@@ -91,25 +156,14 @@ def resource_policy_allows(
 
     Raises: AwsError MalformedPolicyDocument.
     """
-    statements = _compile_resource_policy(json.dumps(document))
     principal = Principal(principal_service, principal_arn)
-    folded = action.lower()
-    keys = context_of(context)
-    decision = _decide(
-        statement
-        for statement in statements
-        if statement.covers_action(folded)
-        and statement.covers_resource(resource)
-        and statement.covers_principal is not None
-        and statement.covers_principal(principal)
-        and statement.holds(keys)
-    )
-    return decision is Decision.ALLOWED
+    admission = compiled_policy(document).admit(principal, action, resource, context_of(context))
+    return not admission.denied and admission.match is not Match.NONE
 
 
 @lru_cache(maxsize=_REMEMBERED_DOCUMENTS)
-def _compile_resource_policy(text: str) -> tuple[Statement, ...]:
-    return compile_document(json.loads(text), of_resource=True)
+def _compiled_policy(text: str) -> ResourcePolicy:
+    return ResourcePolicy(json.loads(text))
 
 
 def _decide(statements: Iterable[Statement]) -> Decision:

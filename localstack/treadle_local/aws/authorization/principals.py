@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 from treadle_local.aws.authorization.elements import malformed, mapping, texts
@@ -18,6 +20,20 @@ _ARN_OF_IAM = re.compile(r"arn:aws:(?:iam|sts)::\d{12}:.+")
 _KINDS = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
 
 
+class Match(IntEnum):
+    """How closely a Principal element names somebody.
+
+    What is allowed to an account takes a policy of its role's as well. What is allowed to a role is the role's within
+    its permissions boundary; what is allowed to its session, or to anybody, is allowed as it stands.
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics-id-rdp.html
+    """
+
+    NONE = 0
+    ACCOUNT = 1
+    ROLE = 2
+    DIRECT = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks: an AWS service (`sns.amazonaws.com`) or an identity by its ARN; anybody when both are None."""
@@ -26,13 +42,13 @@ class Principal:
     arn: str | None = None
 
 
-def compile_principals(element: Any) -> Callable[[Principal], bool]:
-    """Decides whether a principal is among those of a Principal element.
+def compile_principals(element: Any) -> Callable[[Principal], Match]:
+    """Decides how a principal is among those of a Principal element.
 
     Raises: AwsError MalformedPolicyDocument.
     """
     if element == "*":
-        return lambda _principal: True
+        return _anybody
     kinds = mapping(element)
     if not kinds:
         raise malformed("Missing required field Principal")
@@ -41,8 +57,18 @@ def compile_principals(element: Any) -> Callable[[Principal], bool]:
     services = frozenset(texts(kinds.get("Service", [])))
     identities = frozenset(map(_identity, texts(kinds.get("AWS", []))))
     if "*" in identities:
-        return lambda _principal: True
-    return lambda principal: principal.service in services or not identities.isdisjoint(_names(principal.arn))
+        return _anybody
+
+    def match(principal: Principal) -> Match:
+        if principal.service is not None:
+            return Match.DIRECT if principal.service in services else Match.NONE
+        return max((how for name, how in _names(principal.arn) if name in identities), default=Match.NONE)
+
+    return match
+
+
+def _anybody(_principal: Principal) -> Match:
+    return Match.DIRECT
 
 
 def _identity(text: str) -> str:
@@ -57,11 +83,15 @@ def _identity(text: str) -> str:
     return f"{account_and_type}{slash}{path.rpartition('/')[2]}" if slash else text
 
 
-def _names(arn: str | None) -> frozenset[str]:
+@lru_cache(maxsize=1024)
+def _names(arn: str | None) -> tuple[tuple[str, Match], ...]:
     """All principals that an identity is: itself, its account, and the role of its session."""
     if arn is None:
-        return frozenset()
-    names = {arn, f"arn:aws:iam::{arn.split(':')[4]}:root"}
+        return ()
+    account = f"arn:aws:iam::{arn.split(':')[4]}:root"
+    if arn == account:
+        return ((account, Match.DIRECT),)
+    names = ((arn, Match.DIRECT), (account, Match.ACCOUNT))
     if session := _SESSION.fullmatch(arn):
-        names.add(f"arn:aws:iam::{session['account']}:role/{session['role']}")
-    return frozenset(names)
+        return (*names, (f"arn:aws:iam::{session['account']}:role/{session['role']}", Match.ROLE))
+    return names

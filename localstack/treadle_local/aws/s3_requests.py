@@ -1,0 +1,79 @@
+"""Requests to S3 before moto sees them: what it would take and AWS refuses, and what it would misread.
+
+Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html,
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import zlib
+from collections.abc import Callable, Mapping
+
+from treadle_local.aws.errors import AwsError
+from treadle_local.aws.service import Params
+from treadle_local.http.messages import Request
+
+_BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.))+[a-z0-9]")
+_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+_BUCKET_LENGTHS = range(3, 64)
+_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
+_RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_FORM = "application/x-www-form-urlencoded"
+_CHECKSUM = "x-amz-checksum-"
+_ALGORITHM = "x-amz-sdk-checksum-algorithm"
+_ALGORITHMS = frozenset({"crc32", "crc32c", "crc64nvme", "sha1", "sha256"})
+# The others would need a library of their own.
+_DIGESTS: Mapping[str, Callable[[bytes], bytes]] = {
+    "crc32": lambda body: zlib.crc32(body).to_bytes(4, "big"),
+    "sha1": lambda body: hashlib.sha1(body, usedforsecurity=False).digest(),
+    "sha256": lambda body: hashlib.sha256(body).digest(),
+}
+
+
+def prepare(operation: str, params: Params, request: Request) -> None:
+    """Makes a request fit for moto.
+
+    Raises: AwsError: InvalidBucketName, BadDigest.
+    """
+    if operation == "CreateBucket":
+        _check_bucket(str(params.get("Bucket", "")))
+    if operation in {"PutObject", "UploadPart"}:
+        _check_sums(request)
+        # moto would take such a body for a form, and keep an empty object
+        request.headers[:] = [
+            (name, "binary/octet-stream" if name == "content-type" and value.startswith(_FORM) else value)
+            for name, value in request.headers
+        ]
+
+
+def _check_bucket(name: str) -> None:
+    is_legal = (
+        len(name) in _BUCKET_LENGTHS
+        and _BUCKET.fullmatch(name)
+        and not _ADDRESS.fullmatch(name)
+        and not name.startswith(_RESERVED_STARTS)
+        and not name.endswith(_RESERVED_ENDS)
+    )
+    if not is_legal:
+        raise AwsError("InvalidBucketName", "The specified bucket is not valid.", fields={"BucketName": name})
+
+
+def _check_sums(request: Request) -> None:
+    """Checks what the client has summed up, and says which algorithm that is, without which moto forgets it."""
+    found = {
+        name.removeprefix(_CHECKSUM): value
+        for name, value in request.headers
+        if name.removeprefix(_CHECKSUM) in _ALGORITHMS and name.startswith(_CHECKSUM)
+    }
+    if request.header("x-amz-content-sha256").startswith("STREAMING-"):
+        return  # the body has the sums of its chunks in it
+    for algorithm, value in found.items():
+        digest = _DIGESTS.get(algorithm)
+        if digest is not None and base64.b64encode(digest(request.body)).decode("ascii") != value:
+            message = f"The {algorithm.upper()} you specified did not match the calculated checksum."
+            raise AwsError("BadDigest", message)
+    if found and not request.header(_ALGORITHM):
+        request.headers.append((_ALGORITHM, next(iter(found)).upper()))
