@@ -215,6 +215,17 @@ def _path(selector: str) -> tuple[str | int, ...]:
     return tuple(parts)
 
 
+def selectors_of(pattern: str) -> list[str]:
+    """The selectors (`$.user.id`) in a pattern for JSON, each once. Raises: ValueError."""
+    found = (text for kind, text in _tokens(pattern.strip()[1:-1]) if kind == "selector")
+    return list(dict.fromkeys(found))
+
+
+def select(value: Json, selector: str) -> Json:
+    """What is first at a selector; None where nothing is."""
+    return next(_find(value, _path(selector)), None)
+
+
 def _find(value: Json, path: Sequence[str | int]) -> Iterator[Json]:
     """The values at a path; several only where it says `[*]`."""
     if not path:

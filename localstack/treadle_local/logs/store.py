@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 GROUP_LIMIT_BYTES = 50_000_000
 """About the memory that a group's events may take; the oldest go when there are more."""
@@ -92,14 +92,41 @@ class LogStream:
         self.events = Timeline()
 
 
+class MetricFilter(Protocol):
+    """What makes metrics of a group's events."""
+
+    def observe(self, event: Event) -> None: ...
+
+    def shown(self) -> dict[str, Any]:
+        """As DescribeMetricFilters shows it."""
+        ...
+
+
 class LogGroup:
     """A group's streams by name, and the events of all of them in one order."""
 
-    __slots__ = ("_memory_bytes", "events", "limit_bytes", "name", "retention_days", "streams")
+    __slots__ = (
+        "_memory_bytes",
+        "created",
+        "events",
+        "filters",
+        "key_id",
+        "limit_bytes",
+        "log_class",
+        "name",
+        "retention_days",
+        "streams",
+        "tags",
+    )
 
-    def __init__(self, name: str, limit_bytes: int = GROUP_LIMIT_BYTES) -> None:
+    def __init__(self, name: str, limit_bytes: int = GROUP_LIMIT_BYTES, created: int = 0) -> None:
         self.name = name
         self.limit_bytes = limit_bytes
+        self.created = created
+        self.log_class = "STANDARD"
+        self.key_id: str | None = None
+        self.tags: dict[str, str] = {}
+        self.filters: dict[str, MetricFilter] = {}
         self.retention_days: int | None = None
         self.streams: dict[str, LogStream] = {}
         self.events = Timeline()
@@ -123,6 +150,8 @@ class LogGroup:
         stream.last_ingested = event.ingested
         self.events.add(event)
         self._memory_bytes += _size(event.message) + _EVENT_MEMORY_BYTES
+        for one in self.filters.values():
+            one.observe(event)
         while self._memory_bytes > self.limit_bytes and len(self.events) > 1:
             self._drop_first()
 
