@@ -15,12 +15,15 @@ from treadle_local.clock import Clock
 from treadle_local.cloudformation import flows
 from treadle_local.cloudformation.aws import Aws
 from treadle_local.cloudformation.deployment import Deployment, Identity, plan_deployment
+from treadle_local.cloudformation.differences import differences
 from treadle_local.cloudformation.errors import NotYetKnownError, ResourceError, validation_error
 from treadle_local.cloudformation.events import StackEvent
+from treadle_local.cloudformation.exports import Exports, exports_of
 from treadle_local.cloudformation.flows import OnFailure
-from treadle_local.cloudformation.plan import changes
-from treadle_local.cloudformation.stacks import UPDATABLE, Stack, stack_resource_name
-from treadle_local.cloudformation.template import Template
+from treadle_local.cloudformation.operations import Operation, OperationType
+from treadle_local.cloudformation.stacks import IN_REVIEW, PRESERVED, UPDATABLE, Stack, stack_resource_name
+from treadle_local.cloudformation.template import NO_TEMPLATE, Template
+from treadle_local.cloudformation.undo import Changed
 from treadle_local.cloudformation.work import Surroundings, Work
 
 _log = logging.getLogger(__name__)
@@ -41,7 +44,24 @@ class Wanted:
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an operation goes about it; `on_failure` counts where a stack is created, `disable_rollback` elsewhere.
+
+    `imports` are the physical ids of resources to be adopted, by logical id; `word` begins the states of an update.
+    """
+
     token: str | None = None
+    on_failure: OnFailure = OnFailure.ROLLBACK
+    disable_rollback: bool = False
+    retain_except_on_create: bool = False
+    imports: Mapping[str, str] = field(default_factory=dict[str, str])
+    word: str = "UPDATE"
+
+
+AS_USUAL = Manner()
 
 
 class Engine:
@@ -50,7 +70,7 @@ class Engine:
     def __init__(self, region: Region, clock: Clock, aws: Aws, on_event: Callable[[StackEvent], None]) -> None:
         self._region = region
         self._clock = clock
-        self._around = Surroundings(region, clock, aws, on_event, self._owner_of)
+        self._around = Surroundings(region, clock, aws, on_event, self.owner_of, self.exports)
         self._stacks: dict[str, Stack] = {}
         self._by_name: dict[str, Stack] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -64,57 +84,88 @@ class Engine:
         named = self._by_name.get(name_or_id)
         return self._stacks.get(name_or_id) if named is None or named.is_deleted else named
 
+    def exports(self) -> Exports:
+        """What all stacks export and import."""
+        return exports_of(self._by_name.values())
+
     def create(
-        self,
-        name: str,
-        wanted: Wanted,
-        *,
-        on_failure: OnFailure = OnFailure.ROLLBACK,
-        termination_protection: bool = False,
-        retain_except_on_create: bool = False,
+        self, name: str, wanted: Wanted, manner: Manner = AS_USUAL, *, termination_protection: bool = False
     ) -> Stack:
         """Begins to create a stack. Raises: AlreadyExistsException, ValidationError."""
-        _check_name(name)
-        if self.find(name) is not None:
-            raise AwsError("AlreadyExistsException", f"Stack [{name}] already exists")
-        identity = Identity(self._region, name, self._region.arn("cloudformation", stack_resource_name(name)))
-        deployment = self._deployment(identity, wanted)
-        stack = Stack(
-            name=name,
-            id=identity.stack_id,
-            deployment=deployment,
-            created_at=self._clock.now(),
-            capabilities=wanted.capabilities,
-            termination_protection=termination_protection,
-            disable_rollback=on_failure is OnFailure.DO_NOTHING,
-        )
-        self._stacks[stack.id] = self._by_name[name] = stack
-        work = Work(self._around, stack, wanted.token)
-        work.enter("CREATE_IN_PROGRESS", _BEGUN)
-        self._start(
-            stack, lambda: flows.create(work, deployment, on_failure, retain_except_on_create=retain_except_on_create)
-        )
+        stack = self._new(name, wanted)
+        stack.termination_protection = termination_protection
+        self.begin_creation(stack, stack.deployment, manner)
         return stack
 
-    def update(self, stack: Stack, wanted: Wanted) -> Stack:
+    def reserve(self, name: str, tags: Mapping[str, str]) -> Stack:
+        """A stack of this name that is nothing yet but a place for change sets. Raises: as `create`."""
+        stack = self._new(name, Wanted(NO_TEMPLATE, tags=tags))
+        self._work(stack, OperationType.CREATE_STACK, AS_USUAL).enter(IN_REVIEW, _BEGUN)
+        stack.operations.clear()
+        return stack
+
+    def discard(self, stack: Stack) -> None:
+        """Forgets a stack that was reserved in vain."""
+        del self._stacks[stack.id], self._by_name[stack.name]
+
+    def begin_creation(self, stack: Stack, deployment: Deployment, manner: Manner) -> Operation:
+        """Begins to create what a new stack is to be."""
+        stack.deployment = deployment
+        stack.disable_rollback = manner.on_failure is OnFailure.DO_NOTHING
+        work = self._work(stack, OperationType.CREATE_STACK, manner)
+        work.enter("CREATE_IN_PROGRESS", _BEGUN)
+        retain = manner.retain_except_on_create
+        self._start(stack, lambda: flows.create(work, deployment, manner.on_failure, retain_except_on_create=retain))
+        return work.operation
+
+    def update(self, stack: Stack, wanted: Wanted, manner: Manner = AS_USUAL) -> Stack:
         """Begins to update a stack. Raises: ValidationError, also where there is nothing to do."""
-        if stack.status not in UPDATABLE:
-            raise validation_error(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
-        deployment = self._deployment(stack.deployment.identity, wanted)
-        _check_types(stack, deployment)
-        if not _differs(stack, deployment):
+        check_updatable(stack, disable_rollback=manner.disable_rollback, api="update-stack")
+        deployment = self.plan(stack, wanted)
+        if not differs(stack, deployment):
             raise validation_error("No updates are to be performed.")
         stack.capabilities = wanted.capabilities
-        stack.updated_at = self._clock.now()
-        work = Work(self._around, stack, wanted.token)
-        work.enter("UPDATE_IN_PROGRESS", _BEGUN)
-        self._start(stack, lambda: flows.update(work, deployment))
+        self.begin_update(stack, deployment, manner)
         return stack
+
+    def plan(self, stack: Stack, wanted: Wanted) -> Deployment:
+        """What a stack would become. Raises: ValidationError."""
+        deployment = self._deployment(stack.deployment.identity, wanted)
+        _check_types(stack, deployment)
+        return deployment
+
+    def begin_update(self, stack: Stack, deployment: Deployment, manner: Manner) -> Operation:
+        """Begins to bring a stack to another deployment."""
+        stack.updated_at = self._clock.now()
+        stack.cancelling = False
+        stack.disable_rollback = manner.disable_rollback
+        work = self._work(stack, OperationType.UPDATE_STACK, manner)
+        operation = work.operation
+        work.journal.extend(stack.unfinished)
+        work.enter(f"{manner.word}_IN_PROGRESS", _BEGUN)
+        self._start(
+            stack,
+            lambda: flows.update(
+                work,
+                deployment,
+                disable_rollback=manner.disable_rollback,
+                retain_except_on_create=manner.retain_except_on_create,
+                word=manner.word,
+            ),
+        )
+        return operation
+
+    def cancel_update(self, stack: Stack, token: str | None = None) -> None:
+        """Has an update end with the resource at hand, and be undone. Raises: ValidationError."""
+        if stack.status != "UPDATE_IN_PROGRESS":
+            raise validation_error("CancelUpdateStack cannot be called from current stack status")
+        stack.cancelling = True
+        stack.operations[-1].cancelled_by = token
 
     def delete(self, stack: Stack, *, retain: Iterable[str] = (), token: str | None = None) -> None:
         """Begins to delete a stack; one that is being created stops with the resource at hand.
 
-        Raises: ValidationError for a protected stack, or one that is being updated.
+        Raises: ValidationError for a protected stack, one that is being updated, one whose exports are in use.
         """
         if stack.is_deleted or stack.stopping:
             return
@@ -128,21 +179,52 @@ class Engine:
                 f"Invalid operation on stack [{stack.id}]. When you delete a stack, specify which resources to retain "
                 "only when the stack is in the DELETE_FAILED state."
             )
+        self._check_exports_unused(stack)
         stack.stopping = True
-        work = Work(self._around, stack, token)
+        work = self._work(stack, OperationType.DELETE_STACK, Manner(token))
         if stack.id not in self._tasks:
             work.enter("DELETE_IN_PROGRESS", _BEGUN)
-        self._start(stack, lambda: flows.delete(work, _BEGUN, retain=left))
+        self._start(stack, lambda: flows.delete(work, retain=left))
 
-    def continue_rollback(self, stack: Stack, *, skip: Iterable[str] = (), token: str | None = None) -> None:
+    def roll_back(self, stack: Stack, manner: Manner) -> Operation:
+        """Begins to bring a stack whose failed operation was left as it was to the state before it.
+
+        A stack without such a state is deleted. Raises: ValidationError.
+        """
+        if stack.status not in PRESERVED:
+            raise validation_error(f"RollbackStack cannot be called from current stack status [{stack.status}]")
+        retaining = flows.retained_by_rollback(retain_except_on_create=manner.retain_except_on_create)
+        work = self._work(stack, OperationType.ROLLBACK, manner)
+        if not stack.was_stable:
+            work.enter("DELETE_IN_PROGRESS", _BEGUN)
+            self._start(stack, lambda: flows.delete(work, retaining=retaining))
+            return work.operation
+        work.enter("UPDATE_ROLLBACK_IN_PROGRESS", _BEGUN)
+        self._start(stack, lambda: flows.turn_back(work, stack.unfinished, retaining=retaining))
+        return work.operation
+
+    def continue_rollback(
+        self, stack: Stack, *, skip: Iterable[str] = (), force: bool = False, token: str | None = None
+    ) -> None:
         """Tries again to bring a stack back whose failed update could not be undone. Raises: ValidationError."""
         if stack.status != "UPDATE_ROLLBACK_FAILED":
             raise validation_error(
                 f"Stack:{stack.id} is in {stack.status} state and can not continue the update rollback."
             )
-        work = Work(self._around, stack, token)
+        failed = {
+            entry.before.logical_id
+            for entry in stack.unfinished
+            if isinstance(entry, Changed) and stack.resources[entry.before.logical_id].status == "UPDATE_FAILED"
+        }
+        skipped = failed if force else set(skip)
+        if unknown := sorted(skipped - failed):
+            raise validation_error(
+                "The following resources cannot be skipped because they are not in the UPDATE_FAILED state: "
+                f"[{', '.join(unknown)}]"
+            )
+        work = self._work(stack, OperationType.CONTINUE_ROLLBACK, Manner(token))
         work.enter("UPDATE_ROLLBACK_IN_PROGRESS", _BEGUN)
-        self._start(stack, lambda: flows.turn_back(work, stack.unfinished, skip))
+        self._start(stack, lambda: flows.turn_back(work, stack.unfinished, skipped))
 
     async def settled(self, stack: Stack) -> Stack:
         """The stack, once nothing works on it any more."""
@@ -158,9 +240,32 @@ class Engine:
         if tasks:
             await asyncio.wait(tasks)
 
+    def _new(self, name: str, wanted: Wanted) -> Stack:
+        _check_name(name)
+        if self.find(name) is not None:
+            raise AwsError("AlreadyExistsException", f"Stack [{name}] already exists")
+        identity = Identity(self._region, name, self._region.arn("cloudformation", stack_resource_name(name)))
+        deployment = self._deployment(identity, wanted)
+        stack = Stack(name, identity.stack_id, deployment, self._clock.now(), wanted.capabilities)
+        self._stacks[stack.id] = self._by_name[name] = stack
+        return stack
+
+    def _work(self, stack: Stack, kind: OperationType, manner: Manner) -> Work:
+        operation = Operation(kind, self._clock.now(), manner.token)
+        stack.operations.append(operation)
+        return Work(self._around, stack, operation, imports=manner.imports)
+
     def _deployment(self, identity: Identity, wanted: Wanted) -> Deployment:
         _check_tags(wanted.tags)
-        return plan_deployment(identity, wanted.template, wanted.parameters, wanted.tags)
+        return plan_deployment(identity, wanted.template, wanted.parameters, wanted.tags, self.exports().values)
+
+    def _check_exports_unused(self, stack: Stack) -> None:
+        importers = self.exports().importers
+        for name in stack.exports:
+            if users := importers.get(name):
+                raise validation_error(
+                    f"Delete canceled. Cannot delete export {name} as it is in use by {' and '.join(users)}."
+                )
 
     def _start(self, stack: Stack, flow: _Flow) -> None:
         earlier = self._tasks.get(stack.id)
@@ -184,7 +289,7 @@ class Engine:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("the work on stack %s ended with a fault of the emulator", stack.name, exc_info=error)
 
-    def _owner_of(self, kind: str, physical_id: str, asking: Stack) -> str | None:
+    def owner_of(self, kind: str, physical_id: str, asking: Stack) -> str | None:
         """The id of another stack that has a resource of this physical id, by which names it goes."""
         for stack in self._by_name.values():
             if stack is asking:
@@ -200,15 +305,33 @@ def _is_named(physical_id: str, name: str) -> bool:
     return physical_id == name or physical_id.endswith((f":{name}", f"/{name}", f"|{name}"))
 
 
-def _differs(stack: Stack, deployment: Deployment) -> bool:
+def differs(stack: Stack, deployment: Deployment) -> bool:
     """Whether an update would do anything."""
     before = stack.deployment
-    if changes(stack.resources, deployment) or before.tags != deployment.tags:
+    if stack.status in PRESERVED or before.tags != deployment.tags:
+        return True
+    if differences(before, stack.resources, deployment):
         return True
     try:
-        return deployment.outputs(stack.resources) != stack.outputs
+        return (deployment.outputs(stack.resources), deployment.exported(stack.resources)) != (
+            stack.outputs,
+            stack.exports,
+        )
     except (ResourceError, NotYetKnownError):
         return True
+
+
+def check_updatable(stack: Stack, *, disable_rollback: bool, api: str) -> None:
+    """Refuses an update of a stack whose state does not allow one. Raises: ValidationError."""
+    if stack.status in PRESERVED:
+        if not disable_rollback:
+            raise validation_error(
+                f"This stack is currently in a non-terminal [{stack.status}] state. To update the stack from this "
+                f"state, please use the disable-rollback parameter with {api} API. To rollback to the last known "
+                "good state, use the rollback-stack API"
+            )
+    elif stack.status not in UPDATABLE:
+        raise validation_error(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
 
 def _check_types(stack: Stack, deployment: Deployment) -> None:

@@ -17,6 +17,7 @@ from treadle_local.cloudformation.expressions import (
     Encoded,
     Equals,
     Expression,
+    Imported,
     Join,
     JsonText,
     Length,
@@ -60,6 +61,10 @@ class Scope(Conditions, Protocol):
 
     def lookup(self, mapping: str, first_key: str, second_key: str) -> Any: ...
 
+    def imported(self, name: str) -> Any:
+        """The value that another stack exports under this name."""
+        ...
+
 
 def evaluate(expression: Expression, scope: Scope) -> Any:
     """The JSON value that an expression comes to, or `NO_VALUE`.
@@ -97,6 +102,8 @@ def evaluate(expression: Expression, scope: Scope) -> Any:
             return json.dumps(evaluate(value, scope), separators=(",", ":"), ensure_ascii=False)
         case Length(items):
             return len(_list(items, scope, "Fn::Length"))
+        case Imported(name):
+            return scope.imported(_text(evaluate(name, scope), "Fn::ImportValue"))
         case _:
             return _decide(expression, scope)
 
@@ -153,6 +160,17 @@ def named_conditions(expression: Expression) -> Iterator[str]:
             pass
     for child in children(expression):
         yield from named_conditions(child)
+
+
+def imports(expression: Expression) -> Iterator[Expression]:
+    """The names of all exports that an expression imports, each to be evaluated."""
+    match expression:
+        case Imported(name):
+            yield name
+        case _:
+            pass
+    for child in children(expression):
+        yield from imports(child)
 
 
 def named_mappings(expression: Expression) -> Iterator[str]:

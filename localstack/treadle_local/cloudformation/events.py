@@ -24,6 +24,7 @@ class StackEvent:
     reason: str | None = None
     properties: Mapping[str, Any] | None = None
     token: str | None = None
+    operation_id: str = ""
     event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property

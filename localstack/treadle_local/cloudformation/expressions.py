@@ -105,6 +105,13 @@ class Length:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """`Fn::ImportValue`."""
+
+    name: Expression
+
+
+@dataclass(frozen=True, slots=True)
 class Equals:
     left: Expression
     right: Expression
@@ -153,6 +160,7 @@ Expression: TypeAlias = (
     | Encoded
     | JsonText
     | Length
+    | Imported
     | Equals
     | AllOf
     | AnyOf
@@ -188,6 +196,8 @@ def children(expression: Expression) -> tuple[Expression, ...]:
         case Substitution(parts):
             return parts
         case Join(_, inner) | Split(_, inner) | Encoded(inner) | JsonText(inner) | Length(inner) | Negation(inner):
+            return (inner,)
+        case Imported(inner):
             return (inner,)
         case Select(first, second) | Lookup(_, first, second) | Equals(first, second) | Choice(_, first, second):
             return (first, second)

@@ -57,6 +57,11 @@ class Parameter:
     def is_list(self) -> bool:
         return self.type not in ("String", "Number")
 
+    @property
+    def mask(self) -> ParameterValue:
+        """What stands for the value where it is not to be seen."""
+        return [_HIDDEN] if self.is_list else _HIDDEN
+
     def shown(self, value: str) -> str:
         """The value as DescribeStacks answers it."""
         return _HIDDEN if self.hidden else value

@@ -17,6 +17,7 @@ from treadle_local.cloudformation.expressions import (
     Encoded,
     Equals,
     Expression,
+    Imported,
     Join,
     JsonText,
     Length,
@@ -37,9 +38,7 @@ _NAME = re.compile(r"[A-Za-z0-9_:]+(\.[A-Za-z0-9_.]+)?")
 _DYNAMIC_REFERENCE = "{{resolve:"
 
 # Functions of CloudFormation that this engine does not have.
-_ELSEWHERE = frozenset(
-    {"Fn::Cidr", "Fn::ForEach", "Fn::GetAZs", "Fn::GetStackOutput", "Fn::ImportValue", "Fn::Transform"}
-)
+_ELSEWHERE = frozenset({"Fn::Cidr", "Fn::ForEach", "Fn::GetAZs", "Fn::GetStackOutput", "Fn::Transform"})
 _LANGUAGE_EXTENSIONS = frozenset({"Fn::Length", "Fn::ToJsonString"})
 
 
@@ -60,6 +59,7 @@ class Parser:
             "Fn::Base64": lambda argument, path: Encoded(self.parse(argument, path)),
             "Fn::ToJsonString": self._json_text,
             "Fn::Length": lambda argument, path: Length(self.parse(argument, path)),
+            "Fn::ImportValue": lambda argument, path: Imported(self.parse(argument, path)),
         }
         self._conditions: dict[str, Callable[[Any, str], Expression]] = {
             "Fn::Equals": self._equals,

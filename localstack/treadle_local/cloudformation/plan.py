@@ -1,17 +1,16 @@
-"""What a deployment would change, decided without touching anything."""
+"""What a deployment would change, as values: `differences` finds it, change sets show it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
-from treadle_local.cloudformation.deployment import Deployment
-from treadle_local.cloudformation.errors import NotYetKnownError, ResourceError
 from treadle_local.cloudformation.providers.base import Model
 from treadle_local.cloudformation.providers.registry import PROVIDERS
 from treadle_local.cloudformation.resources import StackResource
-from treadle_local.cloudformation.template import Declaration
+from treadle_local.cloudformation.template import Declaration, DeletionPolicy
 
 
 class Action(Enum):
@@ -22,16 +21,76 @@ class Action(Enum):
     MODIFY = "Modify"
     REPLACE = "Replace"
     REMOVE = "Remove"
+    IMPORT = "Import"
+
+
+class Recreation(Enum):
+    """Whether a change of a property needs a new resource."""
+
+    NEVER = "Never"
+    CONDITIONALLY = "Conditionally"
+    ALWAYS = "Always"
+
+
+class Source(Enum):
+    """Why a property changes."""
+
+    DIRECT = "DirectModification"
+    PARAMETER = "ParameterReference"
+    REFERENCE = "ResourceReference"
+    ATTRIBUTE = "ResourceAttribute"
+
+
+class Replacement(Enum):
+    """Whether a modified resource is replaced; dynamic changes leave it open."""
+
+    TRUE = "True"
+    FALSE = "False"
+    CONDITIONAL = "Conditional"
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One reason why one attribute of a resource changes; `name` is the property's, of an attribute `Properties`.
+
+    A static change is certain, and its value is known.
+    """
+
+    attribute: str
+    name: str | None = None
+    recreation: Recreation = Recreation.NEVER
+    is_static: bool = True
+    source: Source = Source.DIRECT
+    causing_entity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One resource that a deployment touches. `properties` are the names that differ, where they can be known."""
+    """One resource that a deployment touches. `before` and `after` are what it is and is to be, as it may be shown."""
 
     action: Action
     logical_id: str
     type: str
-    properties: frozenset[str] = frozenset()
+    physical_id: str = ""
+    details: tuple[Detail, ...] = ()
+    deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
+    before: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    after: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def replacement(self) -> Replacement | None:
+        """Whether the resource is replaced; None where it is not modified at all."""
+        if self.action is not Action.MODIFY:
+            return None
+        if any(detail.recreation is Recreation.ALWAYS and detail.is_static for detail in self.details):
+            return Replacement.TRUE
+        if any(detail.recreation is not Recreation.NEVER for detail in self.details):
+            return Replacement.CONDITIONAL
+        return Replacement.FALSE
+
+    @property
+    def changes_properties(self) -> bool:
+        return any(detail.attribute == "Properties" for detail in self.details)
 
 
 def action_for(record: StackResource | None, declaration: Declaration, model: Model) -> Action:
@@ -41,30 +100,13 @@ def action_for(record: StackResource | None, declaration: Declaration, model: Mo
     changed = record.model.changed(model)
     if changed & PROVIDERS[declaration.type].schema.create_only:
         return Action.REPLACE
-    return Action.MODIFY if changed or record.metadata != declaration.metadata else Action.KEEP
+    around = record.metadata != declaration.metadata or record.deletion_policy is not declaration.deletion_policy
+    return Action.MODIFY if changed or around else Action.KEEP
 
 
-def changes(resources: Mapping[str, StackResource], deployment: Deployment) -> tuple[Change, ...]:
-    """All changes, in the order in which they would be made; empty where nothing is to be done.
-
-    What depends on a resource that is new or replaced counts as modified: its value is known only then.
-    """
-    found: list[Change] = []
-    known = dict(resources)
-    for logical_id in deployment.order:
-        declaration = deployment.template.resources[logical_id]
-        record = resources.get(logical_id)
-        try:
-            model = deployment.model(declaration, known)
-        except (NotYetKnownError, ResourceError):
-            found.append(Change(Action.ADD if record is None else Action.MODIFY, logical_id, declaration.type))
-            continue
-        action = action_for(record, declaration, model)
-        if action in (Action.ADD, Action.REPLACE):
-            known.pop(logical_id, None)
-        if action is not Action.KEEP:
-            differing = frozenset[str]() if record is None else record.model.changed(model)
-            found.append(Change(action, logical_id, declaration.type, differing))
-    gone = (record for logical_id, record in resources.items() if logical_id not in deployment.dependencies)
-    found += [Change(Action.REMOVE, record.logical_id, record.type) for record in gone]
-    return tuple(found)
+def recreation_of(kind: str, name: str) -> Recreation:
+    """Whether a change of this property needs a new resource of this type."""
+    schema = PROVIDERS[kind].schema
+    if name in schema.create_only:
+        return Recreation.ALWAYS
+    return Recreation.CONDITIONALLY if name in schema.published.conditional_create_only else Recreation.NEVER

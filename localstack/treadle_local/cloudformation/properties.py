@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never, cast
 
 from treadle_local.cloudformation.evaluation import scalar_text
 from treadle_local.cloudformation.json_values import is_list, is_object
@@ -18,7 +19,12 @@ from treadle_local.cloudformation.json_values import is_list, is_object
 
 @dataclass(frozen=True, slots=True)
 class Text:
+    """A string; a number or a flag is taken for its text, as CloudFormation does. `pattern` may match anywhere."""
+
     allowed: tuple[str, ...] = ()
+    pattern: re.Pattern[str] | None = None
+    minimum_length: int = 0
+    maximum_length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,8 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    pass
+    minimum: float | None = None
+    maximum: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +52,43 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
+    """A list; where it is not `ordered`, the same items in another order are the same list."""
+
     item: Shape
+    minimum: int = 0
+    maximum: int | None = None
+    unique: bool = False
+    ordered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class MapOf:
     value: Shape
+    key: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An object of known members; those in `elsewhere` exist on AWS and are refused by name."""
+    """An object of known members; those in `elsewhere` exist on AWS and are refused by name.
+
+    Of the sets of names in `required_any`, one at least must be there. Where there may be a `text`, the JSON text of
+    such an object is taken for the object.
+    """
 
     members: Mapping[str, Shape]
     required: tuple[str, ...] = ()
     elsewhere: frozenset[str] = field(default_factory=frozenset[str])
+    required_any: tuple[tuple[str, ...], ...] = ()
+    text: bool = False
 
 
 Shape: TypeAlias = Text | Whole | Number | Flag | Document | ListOf | MapOf | Record
 
 TEXT = Text()
-WHOLE = Whole()
-NUMBER = Number()
 FLAG = Flag()
 DOCUMENT = Document()
-TEXTS = ListOf(TEXT)
 TEXT_MAP = MapOf(TEXT)
-TAG_LIST = ListOf(Record({"Key": TEXT, "Value": TEXT}, required=("Key", "Value")))
+TAG_LIST = ListOf(Record({"Key": TEXT, "Value": TEXT}, required=("Key", "Value")), ordered=False)
 TAG_MAP = TEXT_MAP
 
 
@@ -79,6 +96,38 @@ def conform(shape: Shape, value: Any) -> tuple[Any, list[str]]:
     """The normalised value, and all problems in it, each as `#/path: what is wrong` in AWS's words."""
     problems: list[str] = []
     return _conform(shape, value, "#", problems.append), problems
+
+
+def project(shape: Shape, value: Any) -> Any:
+    """A service's answer in this shape: members that the shape does not know are left out, scalars are normalised.
+
+    What does not fit is returned as it is.
+    """
+    match shape:
+        case Record(members, text=text) if is_object(found := parsed(value) if text else value):
+            return {
+                name: project(members[name], each)
+                for name, each in found.items()
+                if name in members and each is not None
+            }
+        case MapOf(inner) if is_object(value):
+            return {name: project(inner, each) for name, each in value.items()}
+        case ListOf(item) if isinstance(value, list | tuple):
+            return [project(item, each) for each in cast("Sequence[Any]", value)]
+        case Document():
+            return parsed(value)
+        case _:
+            return _conform(shape, value, "#", lambda _: None)
+
+
+def parsed(document: Any) -> Any:
+    """The JSON value of a `Document`; a text that holds none is returned as it is."""
+    if not isinstance(document, str):
+        return document
+    try:
+        return json.loads(document)
+    except ValueError:
+        return document
 
 
 def json_text(document: Any) -> str:
@@ -93,7 +142,7 @@ def _conform(shape: Shape, value: Any, path: str, report: Callable[[str], None])
         case Whole():
             return _whole(shape, value, path, report)
         case Number():
-            return _number(value, path, report)
+            return _number(shape, value, path, report)
         case Flag():
             return _flag(value, path, report)
         case Document():
@@ -101,24 +150,41 @@ def _conform(shape: Shape, value: Any, path: str, report: Callable[[str], None])
                 return value
             report(_mistyped(path, "JSONObject", value))
             return None
-        case ListOf(item):
-            if not is_list(value):
-                report(_mistyped(path, "JSONArray", value))
-                return None
-            return [_conform(item, element, f"{path}/{index}", report) for index, element in enumerate(value)]
-        case MapOf(inner):
-            return {
-                name: _conform(inner, member, f"{path}/{name}", report) for name, member in _object(value, path, report)
-            }
+        case ListOf():
+            return _list(shape, value, path, report)
+        case MapOf():
+            return _map(shape, value, path, report)
         case Record():
             return _record(shape, value, path, report)
         case _:
             assert_never(shape)
 
 
+def _list(shape: ListOf, value: Any, path: str, report: Callable[[str], None]) -> Any:
+    if not is_list(value):
+        report(_mistyped(path, "JSONArray", value))
+        return None
+    items = [_conform(shape.item, element, f"{path}/{index}", report) for index, element in enumerate(value)]
+    if len(items) < shape.minimum:
+        report(f"{path}: expected minimum item count: {shape.minimum}, found: {len(items)}")
+    if shape.maximum is not None and len(items) > shape.maximum:
+        report(f"{path}: expected maximum item count: {shape.maximum}, found: {len(items)}")
+    if shape.unique and len({json.dumps(item, sort_keys=True) for item in items}) < len(items):
+        report(f"{path}: array items are not unique")
+    return items
+
+
+def _map(shape: MapOf, value: Any, path: str, report: Callable[[str], None]) -> Any:
+    members = _object(value, path, report)
+    for name, _ in members:
+        if shape.key is not None and not shape.key.search(name):
+            report(f"{path}: extraneous key [{name}] is not permitted")
+    return {name: _conform(shape.value, member, f"{path}/{name}", report) for name, member in members}
+
+
 def _record(shape: Record, value: Any, path: str, report: Callable[[str], None]) -> Any:
     members: dict[str, Any] = {}
-    for name, member in _object(value, path, report):
+    for name, member in _object(parsed(value) if shape.text else value, path, report):
         inner = shape.members.get(name)
         if inner is not None:
             members[name] = _conform(inner, member, f"{path}/{name}", report)
@@ -129,6 +195,9 @@ def _record(shape: Record, value: Any, path: str, report: Callable[[str], None])
     for name in shape.required:
         if name not in members:
             report(f"{path}: required key [{name}] not found")
+    if shape.required_any and not any(set(names) <= members.keys() for names in shape.required_any):
+        listed = ", ".join(" and ".join(names) for names in shape.required_any)
+        report(f"{path}: no subschema matched: required is one of [{listed}]")
     return members
 
 
@@ -146,6 +215,12 @@ def _text(shape: Text, value: Any, path: str, report: Callable[[str], None]) -> 
         report(_mistyped(path, "String", value))
     elif shape.allowed and value not in shape.allowed:
         report(f"{path}: {value} is not a valid enum value (one of {', '.join(shape.allowed)})")
+    elif len(value) < shape.minimum_length:
+        report(f"{path}: expected minLength: {shape.minimum_length}, actual: {len(value)}")
+    elif shape.maximum_length is not None and len(value) > shape.maximum_length:
+        report(f"{path}: expected maxLength: {shape.maximum_length}, actual: {len(value)}")
+    elif shape.pattern is not None and not shape.pattern.search(value):
+        report(f"{path}: string [{value}] does not match pattern {shape.pattern.pattern}")
     return value
 
 
@@ -155,20 +230,26 @@ def _whole(shape: Whole, value: Any, path: str, report: Callable[[str], None]) -
         report(_mistyped(path, "Integer", value))
         return value
     whole = int(number)
-    if shape.minimum is not None and whole < shape.minimum:
-        report(f"{path}: {whole} is not greater or equal to {shape.minimum}")
-    if shape.maximum is not None and whole > shape.maximum:
-        report(f"{path}: {whole} is not less or equal to {shape.maximum}")
+    _check_range(shape, whole, path, report)
     if shape.allowed and whole not in shape.allowed:
         report(f"{path}: {whole} is not a valid enum value")
     return whole
 
 
-def _number(value: Any, path: str, report: Callable[[str], None]) -> Any:
+def _number(shape: Number, value: Any, path: str, report: Callable[[str], None]) -> Any:
     number = _as_number(value)
     if number is None:
         report(_mistyped(path, "Number", value))
-    return value if number is None else number
+        return value
+    _check_range(shape, number, path, report)
+    return number
+
+
+def _check_range(shape: Whole | Number, number: float, path: str, report: Callable[[str], None]) -> None:
+    if shape.minimum is not None and number < shape.minimum:
+        report(f"{path}: {number} is not greater or equal to {shape.minimum}")
+    if shape.maximum is not None and number > shape.maximum:
+        report(f"{path}: {number} is not less or equal to {shape.maximum}")
 
 
 def _flag(value: Any, path: str, report: Callable[[str], None]) -> Any:

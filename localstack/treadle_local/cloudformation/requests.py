@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from collections.abc import Mapping
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Params
 from treadle_local.cloudformation import document
 from treadle_local.cloudformation.aws import Aws
+from treadle_local.cloudformation.engine import Engine, Wanted
 from treadle_local.cloudformation.errors import not_here, validation_error
 from treadle_local.cloudformation.flows import OnFailure
 from treadle_local.cloudformation.stacks import Stack
@@ -30,6 +33,9 @@ _ELSEWHERE = (
     "TimeoutInMinutes",
 )
 _IAM = "AWS::IAM::"
+# Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html
+_TOKEN = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]{0,127}")
+_CHANGE_SET_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 _PATH_STYLE_HOSTS = ("s3.", "s3-", "localhost", "127.0.0.1", "0.0.0.0", "[::1]")  # noqa: S104 - names, not a bind
 
 
@@ -45,11 +51,77 @@ def required(params: Params, name: str) -> str:
     return value
 
 
-def refuse_unsupported(params: Params, operation: str) -> None:
+def refuse(params: Params, operation: str, *names: str) -> None:
     """Refuses by name what the engine would have to ignore. Raises: ValidationError."""
-    for name in _ELSEWHERE:
+    for name in names:
         if params.get(name):
             raise not_here(f"{operation} with {name}")
+
+
+def refuse_unsupported(params: Params, operation: str) -> None:
+    """Refuses what no operation that deploys a template has here. Raises: ValidationError."""
+    refuse(params, operation, *_ELSEWHERE)
+
+
+def stack_of(engine: Engine, params: Params, absent: str) -> Stack:
+    """The stack that a call names. Raises: ValidationError with the text `absent`, which holds `{}`."""
+    name = required(params, "StackName")
+    stack = engine.find(name)
+    if stack is None:
+        raise validation_error(absent.format(name))
+    return stack
+
+
+_EnumT = TypeVar("_EnumT", bound=Enum)
+
+
+def member_of(choices: type[_EnumT], params: Params, name: str) -> _EnumT | None:
+    """A parameter that is one of a few words. Raises: ValidationError for any other."""
+    value = params.get(name)
+    if value is None:
+        return None
+    try:
+        return choices(value)
+    except ValueError:
+        listed = ", ".join(str(each.value) for each in choices)
+        member = name[0].lower() + name[1:]
+        raise validation_error(
+            f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: "
+            f"Member must satisfy enum value set: [{listed}]"
+        ) from None
+
+
+def token(params: Params) -> str | None:
+    """The caller's ClientRequestToken. Raises: ValidationError."""
+    value = params.get("ClientRequestToken")
+    if value is not None and not _TOKEN.fullmatch(value):
+        raise validation_error(
+            f"1 validation error detected: Value '{value}' at 'clientRequestToken' failed to satisfy constraint: "
+            "Member must satisfy regular expression pattern: [a-zA-Z0-9][-a-zA-Z0-9]*"
+        )
+    return value
+
+
+def change_set_name(params: Params) -> str:
+    """The name of a new change set. Raises: ValidationError."""
+    name = required(params, "ChangeSetName")
+    if not _CHANGE_SET_NAME.fullmatch(name):
+        raise validation_error(
+            f"1 validation error detected: Value '{name}' at 'changeSetName' failed to satisfy constraint: "
+            "Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
+        )
+    return name
+
+
+async def wanted(params: Params, aws: Aws, stack: Stack | None) -> Wanted:
+    """What a call wants a stack to be; what it leaves out stays as the stack has it.
+
+    Raises: ValidationError, InsufficientCapabilitiesException.
+    """
+    chosen = await template(params, aws, stack)
+    capabilities = check_capabilities(chosen, params)
+    given = tags(params) if stack is None or "Tags" in params else dict(stack.deployment.tags)
+    return Wanted(chosen, parameters(params, stack), given, capabilities)
 
 
 def on_failure(params: Params) -> OnFailure:
@@ -58,13 +130,7 @@ def on_failure(params: Params) -> OnFailure:
     if chosen is not None and disabled is not None:
         raise validation_error("You can specify either DisableRollback or OnFailure, but not both.")
     if chosen is not None:
-        try:
-            return OnFailure(chosen)
-        except ValueError:
-            raise validation_error(
-                f"1 validation error detected: Value '{chosen}' at 'onFailure' failed to satisfy constraint: "
-                "Member must satisfy enum value set: [DO_NOTHING, ROLLBACK, DELETE]"
-            ) from None
+        return member_of(OnFailure, params, "OnFailure") or OnFailure.ROLLBACK
     return OnFailure.DO_NOTHING if disabled else OnFailure.ROLLBACK
 
 

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from treadle_local.cloudformation.deployment import Deployment
 from treadle_local.cloudformation.events import StackEvent
 from treadle_local.cloudformation.requests import needed_capabilities
 from treadle_local.cloudformation.resources import StackResource
@@ -18,14 +19,13 @@ _NO_DRIFT = {"DriftInformation": {"StackDriftStatus": "NOT_CHECKED"}}
 def stack(each: Stack) -> dict[str, Any]:
     """A member of `Stacks` of DescribeStacks."""
     template, deployment = each.deployment.template, each.deployment
+    export_names = deployment.export_names(each.resources) if each.exports else {}
     outputs = [
-        {"OutputKey": name, "OutputValue": value} | _present(Description=template.outputs[name].description)
+        {"OutputKey": name, "OutputValue": value}
+        | present(Description=template.outputs[name].description, ExportName=export_names.get(name))
         for name, value in each.outputs.items()
     ]
-    parameters = [
-        {"ParameterKey": name, "ParameterValue": template.parameters[name].shown(text)}
-        for name, text in deployment.parameter_texts.items()
-    ]
+    operations = [{"OperationType": one.type.value, "OperationId": one.id} for one in each.operations[-1:]]
     return _times(each) | {
         "StackId": each.id,
         "StackName": each.name,
@@ -34,13 +34,25 @@ def stack(each: Stack) -> dict[str, Any]:
         "EnableTerminationProtection": each.termination_protection,
         "NotificationARNs": list[str](),
         "Capabilities": list(each.capabilities),
-        "Parameters": parameters,
+        "Parameters": parameters(deployment),
         "Outputs": outputs,
         "Tags": [{"Key": key, "Value": value} for key, value in deployment.tags.items()],
         "RollbackConfiguration": dict[str, Any](),
         **_NO_DRIFT,
-        **_present(Description=template.description, StackStatusReason=each.status_reason),
+        **present(
+            Description=template.description, StackStatusReason=each.status_reason, ChangeSetId=each.change_set_id
+        ),
+        **({"LastOperations": operations} if operations else {}),
     }
+
+
+def parameters(deployment: Deployment) -> list[dict[str, Any]]:
+    """`Parameters` of DescribeStacks and DescribeChangeSet; what NoEcho hides is masked."""
+    declared = deployment.template.parameters
+    return [
+        {"ParameterKey": name, "ParameterValue": declared[name].shown(text)}
+        for name, text in deployment.parameter_texts.items()
+    ]
 
 
 def summary(each: Stack) -> dict[str, Any]:
@@ -50,7 +62,7 @@ def summary(each: Stack) -> dict[str, Any]:
         "StackName": each.name,
         "StackStatus": each.status,
         **_NO_DRIFT,
-        **_present(TemplateDescription=each.deployment.template.description, StackStatusReason=each.status_reason),
+        **present(TemplateDescription=each.deployment.template.description, StackStatusReason=each.status_reason),
     }
 
 
@@ -64,9 +76,9 @@ def event(each: StackEvent) -> dict[str, Any]:
         "LogicalResourceId": each.logical_id,
         "PhysicalResourceId": each.physical_id,
         "ResourceType": each.type,
-        "Timestamp": _moment(each.timestamp),
+        "Timestamp": moment(each.timestamp),
         "ResourceStatus": each.status,
-        **_present(ResourceStatusReason=each.reason, ResourceProperties=properties, ClientRequestToken=each.token),
+        **present(ResourceStatusReason=each.reason, ResourceProperties=properties, ClientRequestToken=each.token),
     }
 
 
@@ -75,7 +87,7 @@ def resource(owner: Stack, record: StackResource) -> dict[str, Any]:
     return {
         "StackId": owner.id,
         "StackName": owner.name,
-        "Timestamp": _moment(record.changed_at),
+        "Timestamp": moment(record.changed_at),
         **_resource(record),
     }
 
@@ -86,22 +98,22 @@ def resource_detail(owner: Stack, record: StackResource) -> dict[str, Any]:
     return {
         "StackId": owner.id,
         "StackName": owner.name,
-        "LastUpdatedTimestamp": _moment(record.changed_at),
+        "LastUpdatedTimestamp": moment(record.changed_at),
         **_resource(record),
-        **_present(Metadata=metadata),
+        **present(Metadata=metadata),
     }
 
 
 def resource_summary(record: StackResource) -> dict[str, Any]:
     """A member of `StackResourceSummaries` of ListStackResources."""
-    return {"LastUpdatedTimestamp": _moment(record.changed_at), **_resource(record)}
+    return {"LastUpdatedTimestamp": moment(record.changed_at), **_resource(record)}
 
 
 def validation(template: Template) -> dict[str, Any]:
     """The answer of ValidateTemplate."""
     parameters = [
         {"ParameterKey": each.name, "NoEcho": each.hidden}
-        | _present(DefaultValue=each.default, Description=each.description)
+        | present(DefaultValue=each.default, Description=each.description)
         for each in template.parameters.values()
     ]
     return {"Parameters": parameters, **_needs(template)}
@@ -118,7 +130,7 @@ def template_summary(template: Template) -> dict[str, Any]:
                 "ParameterType": each.type,
                 "NoEcho": each.hidden,
                 "ParameterConstraints": constraints,
-                **_present(DefaultValue=each.default, Description=each.description),
+                **present(DefaultValue=each.default, Description=each.description),
             }
         )
     return {
@@ -126,7 +138,7 @@ def template_summary(template: Template) -> dict[str, Any]:
         "ResourceTypes": list(dict.fromkeys(each.type for each in template.resources.values())),
         "Version": "2010-09-09",
         **_needs(template),
-        **_present(Metadata=None if template.metadata is None else json.dumps(template.metadata)),
+        **present(Metadata=None if template.metadata is None else json.dumps(template.metadata)),
     }
 
 
@@ -139,7 +151,7 @@ def _needs(template: Template) -> dict[str, Any]:
     return {
         "Capabilities": list(capabilities),
         "DeclaredTransforms": list(template.transforms),
-        **_present(CapabilitiesReason=reason, Description=template.description),
+        **present(CapabilitiesReason=reason, Description=template.description),
     }
 
 
@@ -149,21 +161,23 @@ def _resource(record: StackResource) -> dict[str, Any]:
         "ResourceType": record.type,
         "ResourceStatus": record.status,
         "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
-        **_present(PhysicalResourceId=record.physical_id or None, ResourceStatusReason=record.reason),
+        **present(PhysicalResourceId=record.physical_id or None, ResourceStatusReason=record.reason),
     }
 
 
 def _times(each: Stack) -> dict[str, Any]:
     return {
-        "CreationTime": _moment(each.created_at),
-        **({} if each.updated_at is None else {"LastUpdatedTime": _moment(each.updated_at)}),
-        **({} if each.deleted_at is None else {"DeletionTime": _moment(each.deleted_at)}),
+        "CreationTime": moment(each.created_at),
+        **({} if each.updated_at is None else {"LastUpdatedTime": moment(each.updated_at)}),
+        **({} if each.deleted_at is None else {"DeletionTime": moment(each.deleted_at)}),
     }
 
 
-def _moment(seconds: float) -> datetime:
+def moment(seconds: float) -> datetime:
+    """A time of the emulator's clock, in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _present(**members: str | None) -> dict[str, Any]:
+def present(**members: str | None) -> dict[str, Any]:
+    """The members that are not None."""
     return {name: value for name, value in members.items() if value is not None}

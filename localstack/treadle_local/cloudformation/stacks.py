@@ -8,18 +8,29 @@ from dataclasses import dataclass, field
 
 from treadle_local.cloudformation.deployment import Deployment
 from treadle_local.cloudformation.events import STACK_TYPE, StackEvent
+from treadle_local.cloudformation.operations import Operation
 from treadle_local.cloudformation.resources import StackResource
 from treadle_local.cloudformation.undo import Undo
 
-# States in which UpdateStack is possible.
-UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
-# States in which DeleteStack has to wait for nothing.
-SETTLED_SUFFIXES = ("_COMPLETE", "_FAILED")
+# States that CloudFormation calls stable: an update may begin from them, a rollback ends in the last of them.
+# Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html
+UPDATABLE = frozenset(
+    {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
+)
+# States in which a failed operation has left what it had done, to be updated further or rolled back.
+PRESERVED = frozenset({"CREATE_FAILED", "UPDATE_FAILED"})
+IN_REVIEW = "REVIEW_IN_PROGRESS"
+
+_BEGINNINGS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS")
 
 
 @dataclass(slots=True, eq=False)
 class Stack:
-    """One stack. `deployment` is what it was last asked to be and is; times are seconds since the epoch."""
+    """One stack. `deployment` is what it was last asked to be and is; times are seconds since the epoch.
+
+    `unfinished` is the journal of operations that neither ended nor were undone; `was_stable` tells whether there is
+    a state to go back to.
+    """
 
     name: str
     id: str
@@ -32,24 +43,34 @@ class Stack:
     status_reason: str | None = None
     updated_at: float | None = None
     deleted_at: float | None = None
+    change_set_id: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict[str, str])
+    exports: Mapping[str, str] = field(default_factory=dict[str, str])
     resources: dict[str, StackResource] = field(default_factory=dict[str, StackResource])
     events: list[StackEvent] = field(default_factory=list[StackEvent])
+    operations: list[Operation] = field(default_factory=list[Operation])
     unfinished: tuple[Undo, ...] = ()
     stopping: bool = False
+    cancelling: bool = False
+    was_stable: bool = False
 
     @property
     def is_deleted(self) -> bool:
         return self.status == "DELETE_COMPLETE"
 
     @property
+    def in_review(self) -> bool:
+        """Whether the stack is but a name for change sets, none of which was executed."""
+        return self.status == IN_REVIEW
+
+    @property
     def in_progress(self) -> bool:
-        return self.status.endswith("_IN_PROGRESS")
+        return self.status.endswith("_IN_PROGRESS") and not self.in_review
 
     @property
     def succeeded(self) -> bool:
         """Whether the stack is what it was last asked to be."""
-        return self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+        return self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 
     @property
     def failures(self) -> tuple[StackEvent, ...]:
@@ -58,7 +79,7 @@ class Stack:
         for event in reversed(self.events):
             if event.is_failure and not event.is_of_stack:
                 last.append(event)
-            if event.type == STACK_TYPE and event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
+            if event.type == STACK_TYPE and event.status in _BEGINNINGS:
                 break
         return tuple(reversed(last))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from treadle_local.cloudformation import document, parameters
 from treadle_local.cloudformation.errors import not_here, template_error, validation_error
-from treadle_local.cloudformation.expressions import NOTHING, Expression
+from treadle_local.cloudformation.expressions import NOTHING, Expression, Literal, Object
 from treadle_local.cloudformation.json_values import is_object, listed
 from treadle_local.cloudformation.parameters import Parameter
 from treadle_local.cloudformation.parsing import Parser
@@ -40,7 +40,7 @@ _RESOURCE_ATTRIBUTES = frozenset(
     {"Condition", "DeletionPolicy", "DependsOn", "Metadata", "Properties", "Type", "UpdateReplacePolicy"}
 )
 _ELSEWHERE_ATTRIBUTES = frozenset({"CreationPolicy", "UpdatePolicy", "Version"})
-_OUTPUT_MEMBERS = frozenset({"Condition", "Description", "Value"})
+_OUTPUT_MEMBERS = frozenset({"Condition", "Description", "Export", "Value"})
 _LOGICAL_ID = re.compile(r"[A-Za-z0-9]{1,255}")
 
 
@@ -50,6 +50,9 @@ class DeletionPolicy(Enum):
     DELETE = "Delete"
     RETAIN = "Retain"
     RETAIN_EXCEPT_ON_CREATE = "RetainExceptOnCreate"
+
+
+RETAINING = frozenset({DeletionPolicy.RETAIN, DeletionPolicy.RETAIN_EXCEPT_ON_CREATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,22 @@ class Declaration:
     deletion_policy: DeletionPolicy
     update_replace_policy: DeletionPolicy
     metadata: Any
+    names_deletion_policy: bool = False
 
     @property
     def path(self) -> str:
         return f"/Resources/{self.logical_id}"
+
+    @property
+    def expressions(self) -> Mapping[str, Expression]:
+        """The properties, each by itself."""
+        match self.properties:
+            case Object(members):
+                return members
+            case Literal(value) if is_object(value):
+                return {name: Literal(member) for name, member in value.items()}
+            case _:
+                return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +93,7 @@ class Output:
     value: Expression
     description: str | None
     condition: str | None
+    export: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +109,10 @@ class Template:
     outputs: Mapping[str, Output]
     metadata: Any
     transforms: tuple[str, ...]
+
+
+# What a stack has before its first change set is executed.
+NO_TEMPLATE = Template("", None, {}, {}, {}, {}, {}, None, ())
 
 
 def read_template(body: str) -> Template:
@@ -131,10 +151,10 @@ def _description(sections: Mapping[str, Any]) -> str | None:
     description = sections.get("Description")
     if description is None:
         return None
-    if not isinstance(description, str) or len(description.encode()) > _MAXIMUM_DESCRIPTION_BYTES:
-        raise template_error(
-            f"Template Description must be a string of at most {_MAXIMUM_DESCRIPTION_BYTES} bytes (at /Description)"
-        )
+    if not isinstance(description, str):
+        raise template_error("Description must be a string (at /Description)")
+    if len(description.encode()) > _MAXIMUM_DESCRIPTION_BYTES:
+        raise template_error(f"'Description' length is greater than {_MAXIMUM_DESCRIPTION_BYTES}.")
     return description
 
 
@@ -210,6 +230,7 @@ def _declaration(logical_id: str, entry: Any, parser: Parser) -> Declaration:
         deletion_policy=_policy(attributes, "DeletionPolicy", path),
         update_replace_policy=_policy(attributes, "UpdateReplacePolicy", path),
         metadata=attributes.get("Metadata"),
+        names_deletion_policy="DeletionPolicy" in attributes,
     )
 
 
@@ -243,8 +264,6 @@ def _policy(attributes: Mapping[str, Any], attribute: str, path: str) -> Deletio
 def _output(name: str, entry: Any, parser: Parser) -> Output:
     path = f"/Outputs/{name}"
     members = _object(entry, path)
-    if "Export" in members:
-        raise not_here(f"Export (at {path}/Export)")
     if unknown := sorted(set(members) - _OUTPUT_MEMBERS):
         raise template_error(f"Output {name} is malformed: invalid member {unknown[0]} (at {path}/{unknown[0]})")
     if "Value" not in members:
@@ -255,7 +274,19 @@ def _output(name: str, entry: Any, parser: Parser) -> Output:
         value=parser.parse(members["Value"], f"{path}/Value"),
         description=description if isinstance(description, str) else None,
         condition=_condition(members, path),
+        export=_export(members, parser, path),
     )
+
+
+def _export(members: Mapping[str, Any], parser: Parser, path: str) -> Expression | None:
+    if "Export" not in members:
+        return None
+    export = _object(members["Export"], f"{path}/Export")
+    if set(export) != {"Name"}:
+        raise template_error(
+            f"Output {path.rsplit('/', 1)[-1]} is malformed. Export must have a Name (at {path}/Export)"
+        )
+    return parser.parse(export["Name"], f"{path}/Export/Name")
 
 
 def _object(value: Any, path: str) -> dict[str, Any]:

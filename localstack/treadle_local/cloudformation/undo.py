@@ -39,4 +39,12 @@ class Noted:
     before: StackResource
 
 
-Undo: TypeAlias = Created | Changed | Replaced | Noted
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A resource that was there before, though in no stack; `observed` is what it was then."""
+
+    made: StackResource
+    observed: Model
+
+
+Undo: TypeAlias = Created | Changed | Replaced | Noted | Adopted

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from treadle_local.cloudformation.errors import template_error, validation_error
+from treadle_local.cloudformation.errors import not_here, template_error, validation_error
 from treadle_local.cloudformation.evaluation import named_conditions, named_mappings, needed
 from treadle_local.cloudformation.expressions import PSEUDO_PARAMETERS, Attribute, Expression, Reference
 from treadle_local.cloudformation.graph import creation_order
 from treadle_local.cloudformation.providers.registry import PROVIDERS
-from treadle_local.cloudformation.template import Template
+from treadle_local.cloudformation.schemas.published import type_names
+from treadle_local.cloudformation.template import Declaration, Template
 
 
 def validate(template: Template) -> None:
@@ -27,14 +28,20 @@ def validate(template: Template) -> None:
 
 
 def _check_types(template: Template) -> None:
-    unknown = {
-        declaration.type: declaration.path
+    """Refuses types that nobody has, and those that AWS alone has."""
+    missing = {
+        declaration.type: f"{declaration.path}/Type"
         for declaration in template.resources.values()
         if declaration.type not in PROVIDERS
     }
+    if not missing:
+        return
+    unknown = {kind: path for kind, path in missing.items() if kind not in type_names()}
     if unknown:
-        paths = ", ".join(f"{path}/Type" for path in unknown.values())
+        paths = ", ".join(unknown.values())
         raise template_error(f"Unrecognized resource types: [{', '.join(unknown)}] (at {paths})")
+    listed = ", ".join(f"{kind} (at {path})" for kind, path in missing.items())
+    raise not_here(f"The resource type {listed}")
 
 
 def _expressions(template: Template) -> Iterator[tuple[str, Expression]]:
@@ -91,10 +98,19 @@ def _unresolved(template: Template, expression: Expression) -> Iterator[str]:
                     raise validation_error(
                         f"Template error: instance of Fn::GetAtt references undefined resource {resource}"
                     )
-                if attribute not in PROVIDERS[declaration.type].schema.attributes:
-                    raise validation_error(
-                        f"Template error: resource {resource} does not support attribute type {attribute} in Fn::GetAtt"
-                    )
+                _check_attribute(declaration, attribute)
+
+
+def _check_attribute(declaration: Declaration, attribute: str) -> None:
+    schema = PROVIDERS[declaration.type].schema
+    if attribute in schema.attributes:
+        return
+    if attribute in schema.published.attributes:
+        raise not_here(f"The attribute {attribute} of {declaration.type} (Fn::GetAtt of {declaration.logical_id})")
+    raise validation_error(
+        f"Template error: resource {declaration.logical_id} does not support attribute type {attribute} in Fn::GetAtt "
+        f"(Requested attribute {attribute} does not exist in schema for {declaration.type})"
+    )
 
 
 def unresolved(names: dict[str, None], block: str) -> Exception:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -13,13 +13,15 @@ from treadle_local.cloudformation.aws import Aws
 from treadle_local.cloudformation.deployment import Deployment
 from treadle_local.cloudformation.errors import AlreadyExistsError, CallError, NotYetKnownError, ResourceError
 from treadle_local.cloudformation.events import STACK_TYPE, StackEvent
+from treadle_local.cloudformation.exports import Exports
+from treadle_local.cloudformation.operations import Operation, OperationType
 from treadle_local.cloudformation.plan import Action, action_for
-from treadle_local.cloudformation.providers.base import Attributes, Context, Model, ReservedTags
+from treadle_local.cloudformation.providers.base import Attributes, Context, Model, Properties, ReservedTags
 from treadle_local.cloudformation.providers.registry import PROVIDERS
 from treadle_local.cloudformation.resources import StackResource
-from treadle_local.cloudformation.stacks import Stack
+from treadle_local.cloudformation.stacks import UPDATABLE, Stack
 from treadle_local.cloudformation.template import Declaration
-from treadle_local.cloudformation.undo import Changed, Created, Noted, Replaced, Undo
+from treadle_local.cloudformation.undo import Adopted, Changed, Created, Noted, Replaced, Undo
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -58,23 +60,41 @@ class Surroundings:
     aws: Aws
     on_event: Callable[[StackEvent], None]
     owner_of: Callable[[str, str, Stack], str | None]
+    exports: Callable[[], Exports]
     reserved_tags: ReservedTags = field(default_factory=ReservedTags)
 
 
 @dataclass(slots=True)
 class Work:
-    """The steps of one operation on one stack."""
+    """The steps of one operation on one stack.
+
+    The journal goes on where an earlier operation left one. `imports` are the physical ids of resources to be
+    adopted, by logical id.
+    """
 
     around: Surroundings
     stack: Stack
-    token: str | None = None
+    operation: Operation
     journal: list[Undo] = field(default_factory=list[Undo])
+    imports: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def enter(self, status: str, reason: str | None = None) -> None:
-        """Brings the stack itself into a state."""
+        """Brings the stack itself into a state; one in which nothing is in progress ends the operation."""
         stack = self.stack
         stack.status, stack.status_reason = status, reason
+        if status in UPDATABLE:
+            stack.was_stable = True
         self._tell(stack.name, stack.id, STACK_TYPE, status, reason)
+        if not status.endswith("_IN_PROGRESS"):
+            self.operation.end(self.around.clock.now(), failed=status.endswith("_FAILED"))
+
+    def turn_around(self, status: str, reason: str) -> None:
+        """Ends the operation as failed, and begins the one that undoes it."""
+        now = self.around.clock.now()
+        self.operation.end(now, failed=True)
+        self.operation = Operation(OperationType.ROLLBACK, now, self.operation.cancelled_by or self.operation.token)
+        self.stack.operations.append(self.operation)
+        self.enter(status, reason)
 
     async def settle(self, deployment: Deployment, logical_id: str) -> None:
         """Makes a resource what the deployment says. Raises: StepFailedError."""
@@ -94,9 +114,13 @@ class Work:
             dependencies=deployment.dependencies[logical_id],
             deletion_policy=declaration.deletion_policy,
             metadata=declaration.metadata,
+            shown=deployment.shown(declaration, self.stack.resources),
         )
+        if record is not None and record.status == "CREATE_FAILED":
+            await self._clear(record)
+            record = None
         if record is None:
-            await self._create(wanted)
+            await (self._adopt(wanted) if logical_id in self.imports else self._create(wanted))
             return
         match action_for(record, declaration, model):
             case Action.MODIFY:
@@ -105,9 +129,43 @@ class Work:
                 await self._replace(record, wanted)
             case _:
                 self.journal.append(Noted(record))
-                self.stack.resources[logical_id] = replace(
-                    record, dependencies=wanted.dependencies, deletion_policy=wanted.deletion_policy
+                self.stack.resources[logical_id] = replace(record, dependencies=wanted.dependencies, shown=wanted.shown)
+
+    async def settle_failed(self) -> None:
+        """Undoes the step that failed, as far as there was something before it; what was done before that stays.
+
+        A resource that was not there before is left for the next operation to remove.
+        """
+        match self.journal[-1]:
+            case Changed(before, attempted):
+                try:
+                    attributes = await self._update(before, attempted, before.model)
+                except ResourceError:
+                    return
+                self.journal[-1] = Noted(before)
+                self.stack.resources[before.logical_id] = replace(
+                    self.stack.resources[before.logical_id], attributes=attributes
                 )
+            case Replaced(before, made):
+                if await self.remove(made, listed=False):
+                    self.journal[-1] = Noted(before)
+            case Created() | Noted() | Adopted():
+                pass
+
+    async def release(self, made: StackResource, observed: Model) -> None:
+        """Undoes an adoption: the resource stays, with the tags that it had."""
+        self._record(replace(made, status="IMPORT_ROLLBACK_IN_PROGRESS", reason=None))
+        try:
+            tagged = replace(made.model, tags={**observed.tags, **_own(made.model.tags)})
+            await self._update(made, tagged, replace(made.model, tags=observed.tags))
+        except ResourceError as failure:
+            self._record(replace(made, status="IMPORT_ROLLBACK_FAILED", reason=str(failure)))
+        else:
+            self._record(replace(made, status="IMPORT_ROLLBACK_COMPLETE", reason=None))
+
+    def assume(self, before: StackResource) -> None:
+        """Takes a resource to be as it was, whatever it is."""
+        self._record(replace(before, status="UPDATE_COMPLETE", reason=None))
 
     async def restore(self, before: StackResource, attempted: Model) -> bool:
         """Undoes a change in place; false where that failed."""
@@ -140,6 +198,38 @@ class Work:
     def skip(self, record: StackResource, *, listed: bool = True) -> None:
         """Lets go of a resource that is to be retained."""
         (self._record if listed else self._tell_of)(replace(record, status="DELETE_SKIPPED", reason=None))
+
+    async def _clear(self, failed: StackResource) -> None:
+        """Removes what an earlier operation could not create, and left. Raises: StepFailedError."""
+        if not await self.remove(failed):
+            raise StepFailedError(failed.logical_id)
+        self.journal = [
+            entry
+            for entry in self.journal
+            if not (isinstance(entry, Created) and entry.made.logical_id == failed.logical_id)
+        ]
+        del self.stack.resources[failed.logical_id]
+
+    async def _adopt(self, wanted: StackResource) -> None:
+        """Takes over a resource that exists: its properties are left alone, its tags become the stack's as well."""
+        physical_id = self.imports[wanted.logical_id]
+        starting = self._record(replace(wanted, status="IMPORT_IN_PROGRESS", physical_id=physical_id))
+        context = self._context(wanted.logical_id, physical_id)
+        try:
+            observed = await _guarded(PROVIDERS[wanted.type].read(context, wanted.model))
+            if observed is None:
+                raise ResourceError(f"Resource of type '{wanted.type}' with identifier '{physical_id}' was not found.")
+            untagged = replace(wanted.model, tags=observed.tags)
+            tagged = replace(wanted.model, tags={**observed.tags, **_own(wanted.model.tags)})
+            attributes = await _guarded(PROVIDERS[wanted.type].update(context, untagged, tagged))
+        except ResourceError as failure:
+            self.journal.append(Adopted(starting, replace(wanted.model, tags=_own(wanted.model.tags))))
+            self._record(replace(starting, status="IMPORT_FAILED", reason=str(failure)))
+            raise StepFailedError(wanted.logical_id) from failure
+        complete = replace(
+            starting, status="IMPORT_COMPLETE", attributes=attributes, reason="Resource import completed."
+        )
+        self.journal.append(Adopted(self._record(complete), untagged))
 
     async def _create(self, wanted: StackResource) -> None:
         starting = self._record(replace(wanted, status="CREATE_IN_PROGRESS"))
@@ -247,7 +337,8 @@ class Work:
         return self._tell_of(record)
 
     def _tell_of(self, record: StackResource) -> StackResource:
-        self._tell(record.logical_id, record.physical_id, record.type, record.status, record.reason, record.model)
+        shown = record.model.properties if record.shown is None else record.shown
+        self._tell(record.logical_id, record.physical_id, record.type, record.status, record.reason, shown)
         return record
 
     def _tell(
@@ -257,7 +348,7 @@ class Work:
         kind: str,
         status: str,
         reason: str | None,
-        model: Model | None = None,
+        properties: Properties | None = None,
     ) -> None:
         stack = self.stack
         event = StackEvent(
@@ -269,8 +360,9 @@ class Work:
             status=status,
             timestamp=self.around.clock.now(),
             reason=reason,
-            properties=None if model is None else model.properties,
-            token=self.token,
+            properties=properties,
+            token=self.operation.token,
+            operation_id=self.operation.id,
         )
         stack.events.append(event)
         self.around.on_event(event)
@@ -285,6 +377,11 @@ async def _guarded(step: Awaitable[_T]) -> _T:
     except Exception as error:
         _log.exception("a CloudFormation provider failed")
         raise ResourceError(f"Internal failure of the emulator: {type(error).__name__}: {error}") from error
+
+
+def _own(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that a caller may set."""
+    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
 
 
 def _refuse_fixed_name(record: StackResource, wanted: StackResource) -> None:

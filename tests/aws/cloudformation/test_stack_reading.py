@@ -36,8 +36,8 @@ def test_one_resource_is_described_with_its_metadata(cloudformation: CloudFormat
 
 
 def test_operations_of_later_work_are_refused_by_name(cloudformation: CloudFormationClient, stack: str) -> None:
-    _, message = refusal(lambda: cloudformation.create_change_set(StackName=stack, ChangeSetName="c"))
-    assert message == "CreateChangeSet is not in Treadle's emulator yet"
+    _, message = refusal(lambda: cloudformation.set_stack_policy(StackName=stack, StackPolicyBody="{}"))
+    assert message == "SetStackPolicy is not in Treadle's emulator yet"
     body = template({"Topic": resource("SNS::Topic")})
     _, message = refusal(lambda: create(cloudformation, stack, body, TimeoutInMinutes=1))
     assert message == "CreateStack with TimeoutInMinutes is not in Treadle's emulator yet"

@@ -211,7 +211,7 @@ def test_a_table_changes_its_stream_indexes_and_times_to_live(
 ) -> None:
     attributes = [{"AttributeName": name, "AttributeType": "S"} for name in ("id", "by")]
     index = {
-        "IndexName": "by",
+        "IndexName": "by-time",
         "KeySchema": [{"AttributeName": "by", "KeyType": "HASH"}],
         "Projection": {"ProjectionType": "ALL"},
     }
@@ -229,7 +229,7 @@ def test_a_table_changes_its_stream_indexes_and_times_to_live(
     assert update(cloudformation, stack, body) == "UPDATE_COMPLETE", reasons(cloudformation, stack)
     dynamodb, name = emulator.client("dynamodb"), physical_ids(cloudformation, stack)["Table"]
     table = dynamodb.describe_table(TableName=name)["Table"]
-    assert [each["IndexName"] for each in table["GlobalSecondaryIndexes"]] == ["by"]
+    assert [each["IndexName"] for each in table["GlobalSecondaryIndexes"]] == ["by-time"]
     assert outputs(cloudformation, stack)["Stream"] == table["LatestStreamArn"]
     ttl = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     assert (ttl["TimeToLiveStatus"], ttl["AttributeName"]) == ("ENABLED", "ttl")

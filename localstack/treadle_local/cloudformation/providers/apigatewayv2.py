@@ -1,22 +1,11 @@
-"""AWS::ApiGatewayV2::Api, ::Stage, ::Integration and ::Route."""
+"""AWS::ApiGatewayV2::Api, ::Stage, ::Integration, ::Route and ::Deployment."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from treadle_local.cloudformation.errors import AlreadyExistsError
-from treadle_local.cloudformation.properties import (
-    FLAG,
-    NUMBER,
-    TEXT,
-    TEXT_MAP,
-    TEXTS,
-    WHOLE,
-    MapOf,
-    Record,
-    Text,
-    Whole,
-)
+from treadle_local.cloudformation.properties import FLAG, TEXT_MAP, MapOf, Record
 from treadle_local.cloudformation.providers.base import (
     Attributes,
     Context,
@@ -25,19 +14,11 @@ from treadle_local.cloudformation.providers.base import (
     Schema,
     TagForm,
     removed_keys,
+    tags_of,
 )
+from treadle_local.cloudformation.schemas.shapes import MapLike
 
 _SERVICE = "apigatewayv2"
-_ROUTE_SETTINGS = Record(
-    {
-        "DataTraceEnabled": FLAG,
-        "DetailedMetricsEnabled": FLAG,
-        "LoggingLevel": TEXT,
-        "ThrottlingBurstLimit": WHOLE,
-        "ThrottlingRateLimit": NUMBER,
-    }
-)
-
 # What removed properties go back to. Source: https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/
 _API_DEFAULTS: dict[str, Any] = {
     "ApiKeySelectionExpression": "$request.header.x-api-key",
@@ -80,44 +61,11 @@ _ROUTE_DEFAULTS: dict[str, Any] = {
 
 class Api:
     schema = Schema(
-        properties=Record(
-            {
-                "ApiKeySelectionExpression": TEXT,
-                "CorsConfiguration": Record(
-                    {
-                        "AllowCredentials": FLAG,
-                        "AllowHeaders": TEXTS,
-                        "AllowMethods": TEXTS,
-                        "AllowOrigins": TEXTS,
-                        "ExposeHeaders": TEXTS,
-                        "MaxAge": Whole(-1, 86400),
-                    }
-                ),
-                "Description": TEXT,
-                "DisableExecuteApiEndpoint": FLAG,
-                "DisableSchemaValidation": FLAG,
-                "Name": TEXT,
-                "ProtocolType": Text(("HTTP", "WEBSOCKET")),
-                "RouteSelectionExpression": TEXT,
-                "Version": TEXT,
-            },
-            required=("Name", "ProtocolType"),
-            elsewhere=frozenset(
-                {
-                    "BasePath",
-                    "Body",
-                    "BodyS3Location",
-                    "CredentialsArn",
-                    "FailOnWarnings",
-                    "IpAddressType",
-                    "RouteKey",
-                    "Target",
-                }
-            ),
-        ),
-        create_only=frozenset({"ProtocolType"}),
+        "AWS::ApiGatewayV2::Api",
+        implemented=("CorsConfiguration", "Name", "ProtocolType", *_API_DEFAULTS),
         attributes=frozenset({"ApiEndpoint", "ApiId", "ExecuteApiArn"}),
         tags=TagForm.MAP,
+        required=("Name", "ProtocolType"),  # on AWS they can also come from an OpenAPI document
     )
 
     async def create(self, context: Context, model: Model) -> Attributes:
@@ -140,6 +88,10 @@ class Api:
     async def delete(self, context: Context, model: Model) -> None:
         await context.call_if_there(_SERVICE, "DeleteApi", ApiId=context.physical_id)
 
+    async def read(self, context: Context, model: Model) -> Model | None:
+        found = await context.call_if_there(_SERVICE, "GetApi", ApiId=context.physical_id)
+        return None if found is None else Model(self.schema.observed(found), tags_of(found.get("Tags")))
+
     def _attributes(self, context: Context, api: dict[str, Any]) -> Attributes:
         identity = context.physical_id
         return {
@@ -151,22 +103,13 @@ class Api:
 
 class Stage:
     schema = Schema(
-        properties=Record(
-            {
-                "AccessLogSettings": Record({"DestinationArn": TEXT, "Format": TEXT}),
-                "ApiId": TEXT,
-                "AutoDeploy": FLAG,
-                "DefaultRouteSettings": _ROUTE_SETTINGS,
-                "Description": TEXT,
-                "RouteSettings": MapOf(_ROUTE_SETTINGS),
-                "StageName": TEXT,
-                "StageVariables": TEXT_MAP,
-            },
-            required=("ApiId", "StageName"),
-            elsewhere=frozenset({"ClientCertificateId", "DeploymentId"}),
+        "AWS::ApiGatewayV2::Stage",
+        implemented=(
+            *("AccessLogSettings", "ApiId", "AutoDeploy", "DefaultRouteSettings", "DeploymentId", "Description"),
+            *("RouteSettings", "StageName", "StageVariables"),
         ),
-        create_only=frozenset({"ApiId", "StageName"}),
         tags=TagForm.MAP,
+        refined={"RouteSettings": MapLike("DefaultRouteSettings"), "StageVariables": TEXT_MAP},
     )
 
     async def create(self, context: Context, model: Model) -> Attributes:
@@ -200,31 +143,19 @@ class Stage:
             _SERVICE, "DeleteStage", ApiId=model.properties["ApiId"], StageName=context.physical_id
         )
 
+    async def read(self, context: Context, model: Model) -> Model | None:
+        place = {"ApiId": model.properties["ApiId"], "StageName": context.physical_id}
+        found = await context.call_if_there(_SERVICE, "GetStage", **place)
+        return None if found is None else Model(self.schema.observed(found | place), tags_of(found.get("Tags")))
+
 
 class Integration:
     schema = Schema(
-        properties=Record(
-            {
-                "ApiId": TEXT,
-                "ConnectionType": Text(("INTERNET",)),
-                "ContentHandlingStrategy": TEXT,
-                "CredentialsArn": TEXT,
-                "Description": TEXT,
-                "IntegrationMethod": TEXT,
-                "IntegrationSubtype": TEXT,
-                "IntegrationType": Text(("AWS", "AWS_PROXY", "HTTP", "HTTP_PROXY", "MOCK")),
-                "IntegrationUri": TEXT,
-                "PassthroughBehavior": TEXT,
-                "PayloadFormatVersion": TEXT,
-                "RequestParameters": TEXT_MAP,
-                "RequestTemplates": TEXT_MAP,
-                "TemplateSelectionExpression": TEXT,
-                "TimeoutInMillis": Whole(50, 30000),
-            },
-            required=("ApiId", "IntegrationType"),
-            elsewhere=frozenset({"ConnectionId", "ResponseParameters", "TlsConfig"}),
+        "AWS::ApiGatewayV2::Integration",
+        implemented=(
+            *("ApiId", "ConnectionType", "IntegrationSubtype", "IntegrationType", "IntegrationUri", "TimeoutInMillis"),
+            *_INTEGRATION_DEFAULTS,
         ),
-        create_only=frozenset({"ApiId"}),
         attributes=frozenset({"IntegrationId"}),
     )
 
@@ -253,28 +184,21 @@ class Integration:
             _SERVICE, "DeleteIntegration", ApiId=model.properties["ApiId"], IntegrationId=context.physical_id
         )
 
+    async def read(self, context: Context, model: Model) -> Model | None:
+        place = {"ApiId": model.properties["ApiId"]}
+        found = await context.call_if_there(_SERVICE, "GetIntegration", IntegrationId=context.physical_id, **place)
+        return None if found is None else Model(self.schema.observed(found | place))
+
 
 class Route:
     schema = Schema(
-        properties=Record(
-            {
-                "ApiId": TEXT,
-                "ApiKeyRequired": FLAG,
-                "AuthorizationScopes": TEXTS,
-                "AuthorizationType": Text(("NONE", "AWS_IAM", "CUSTOM", "JWT")),
-                "AuthorizerId": TEXT,
-                "ModelSelectionExpression": TEXT,
-                "OperationName": TEXT,
-                "RequestModels": TEXT_MAP,
-                "RequestParameters": MapOf(Record({"Required": FLAG}, required=("Required",))),
-                "RouteKey": TEXT,
-                "RouteResponseSelectionExpression": TEXT,
-                "Target": TEXT,
-            },
-            required=("ApiId", "RouteKey"),
-        ),
-        create_only=frozenset({"ApiId"}),
+        "AWS::ApiGatewayV2::Route",
+        implemented=("ApiId", "RouteKey", *_ROUTE_DEFAULTS),
         attributes=frozenset({"RouteId"}),
+        refined={
+            "RequestModels": TEXT_MAP,
+            "RequestParameters": MapOf(Record({"Required": FLAG}, required=("Required",))),
+        },
     )
 
     async def create(self, context: Context, model: Model) -> Attributes:
@@ -294,6 +218,40 @@ class Route:
         await context.call_if_there(
             _SERVICE, "DeleteRoute", ApiId=model.properties["ApiId"], RouteId=context.physical_id
         )
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        place = {"ApiId": model.properties["ApiId"]}
+        found = await context.call_if_there(_SERVICE, "GetRoute", RouteId=context.physical_id, **place)
+        return None if found is None else Model(self.schema.observed(found | place))
+
+
+class Deployment:
+    schema = Schema(
+        "AWS::ApiGatewayV2::Deployment",
+        implemented=("ApiId", "Description", "StageName"),
+        attributes=frozenset({"DeploymentId"}),
+        also_create_only=frozenset({"StageName"}),
+    )
+
+    async def create(self, context: Context, model: Model) -> Attributes:
+        created = await context.call(_SERVICE, "CreateDeployment", **model.properties)
+        context.initiated(created["DeploymentId"])
+        return {"DeploymentId": context.physical_id}
+
+    async def update(self, context: Context, before: Model, after: Model) -> Attributes:
+        place = {"ApiId": after.properties["ApiId"], "DeploymentId": context.physical_id}
+        description = after.properties.get("Description", "")
+        await context.call(_SERVICE, "UpdateDeployment", Description=description, **place)
+        return {"DeploymentId": context.physical_id}
+
+    async def delete(self, context: Context, model: Model) -> None:
+        place = {"ApiId": model.properties["ApiId"], "DeploymentId": context.physical_id}
+        await context.call_if_there(_SERVICE, "DeleteDeployment", **place)
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        place = {"ApiId": model.properties["ApiId"]}
+        found = await context.call_if_there(_SERVICE, "GetDeployment", DeploymentId=context.physical_id, **place)
+        return None if found is None else Model(self.schema.observed(found | place))
 
 
 def _changes(before: Properties, after: Properties, defaults: dict[str, Any]) -> dict[str, Any]:

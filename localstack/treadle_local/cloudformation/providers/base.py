@@ -8,13 +8,16 @@ import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol, TypeAlias
+from functools import cached_property
+from typing import Any, Protocol, TypeAlias, cast
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Region
 from treadle_local.cloudformation.aws import Aws
 from treadle_local.cloudformation.errors import CallError
-from treadle_local.cloudformation.properties import TAG_LIST, TAG_MAP, Record, Shape
+from treadle_local.cloudformation.properties import TAG_LIST, TAG_MAP, Record, Shape, project
+from treadle_local.cloudformation.schemas.published import Published, published
+from treadle_local.cloudformation.schemas.shapes import Refinement, record_of
 
 Properties: TypeAlias = Mapping[str, Any]
 Attributes: TypeAlias = Mapping[str, str]
@@ -25,13 +28,18 @@ _ABOUT_TAGS = re.compile(r"aws:|Tag|\btags?\b")
 _MISSING = frozenset(
     {
         "NoSuchBucket",
+        "NoSuchBucketPolicy",
         "NoSuchEntity",
+        "NoSuchLifecycleConfiguration",
+        "NoSuchPublicAccessBlockConfiguration",
+        "NoSuchTagSet",
         "NotFound",
         "NotFoundException",
         "ParameterNotFound",
         "QueueDoesNotExist",
         "ResourceNotFound",
         "ResourceNotFoundException",
+        "ServerSideEncryptionConfigurationNotFoundError",
         "AWS.SimpleQueueService.NonExistentQueue",
     }
 )
@@ -59,20 +67,47 @@ class TagForm(Enum):
         return dict(value) if self is TagForm.MAP else {tag["Key"]: tag["Value"] for tag in value}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Schema:
-    """What the engine must know of a resource type: generated once, for all resources of the type.
+    """What the engine must know of a resource type: what AWS publishes of it, as far as its provider implements that.
 
-    A change of a property in `create_only` needs a new resource. `name_property` is the one that names the
-    resource physically; `attributes` are the names that Fn::GetAtt may ask for. `tags` is set where the type has a
-    property `Tags`, which then is not among `properties`.
+    `implemented` are paths of properties (see `record_of`), `attributes` the implemented names for Fn::GetAtt.
+    `name_property` is the one that names the resource physically. `also_create_only` are properties that the provider
+    cannot change in place though the published schema lets it. `tags` is set where the type has tags, which then are
+    not among `properties`.
     """
 
-    properties: Record
-    create_only: frozenset[str] = field(default_factory=frozenset[str])
+    type: str
+    implemented: tuple[str, ...]
     attributes: frozenset[str] = field(default_factory=frozenset[str])
     name_property: str | None = None
     tags: TagForm | None = None
+    also_create_only: frozenset[str] = field(default_factory=frozenset[str])
+    refined: Mapping[str, Refinement] = field(default_factory=dict[str, Refinement])
+    required: tuple[str, ...] = ()
+
+    @cached_property
+    def published(self) -> Published:
+        return published(self.type)
+
+    @cached_property
+    def properties(self) -> Record:
+        return record_of(self.published, self.implemented, self.refined, self.required)
+
+    @cached_property
+    def create_only(self) -> frozenset[str]:
+        """The properties whose change needs a new resource."""
+        settable = self.properties.members.keys()
+        return frozenset((self.published.create_only | self.also_create_only) & settable)
+
+    def observed(self, answer: Mapping[str, Any], **renamed: Any) -> dict[str, Any]:
+        """A service's answer as properties: the members that the type has, normalised, in the template's shapes.
+
+        `renamed` are members that the answer has under other names; None leaves one out.
+        """
+        members = {**answer, **renamed}
+        found = project(self.properties, {name: value for name, value in members.items() if value is not None})
+        return dict(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +149,13 @@ class Provider(Protocol):
 
     async def delete(self, context: Context, model: Model) -> None:
         """Removes the resource; that it is gone already is no error."""
+        ...
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        """What the resource is now, in the template's shapes; None where it is gone.
+
+        What the model sets must be there as far as the service tells it. Tags are all that the resource has.
+        """
         ...
 
 
@@ -227,6 +269,13 @@ class Context:
 def pick(properties: Properties, *names: str) -> dict[str, Any]:
     """The members of these names that are there."""
     return {name: properties[name] for name in names if name in properties}
+
+
+def tags_of(pairs: Any, key: str = "Key", value: str = "Value") -> dict[str, str]:
+    """The tags of a service's answer: a list of pairs, or a map."""
+    if isinstance(pairs, Mapping):
+        return {str(name): str(text) for name, text in cast("Mapping[str, str]", pairs).items()}
+    return {pair[key]: pair[value] for pair in pairs or ()}
 
 
 def removed_keys(before: Model, after: Model) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from treadle_local.cloudformation.errors import AlreadyExistsError
-from treadle_local.cloudformation.properties import FLAG, NUMBER, TEXT, TEXTS, ListOf, Record, Text, Whole
 from treadle_local.cloudformation.providers.base import (
     Attributes,
     Context,
@@ -11,72 +10,25 @@ from treadle_local.cloudformation.providers.base import (
     Schema,
     TagForm,
     removed_keys,
+    tags_of,
 )
 
-_DIMENSIONS = ListOf(Record({"Name": TEXT, "Value": TEXT}, required=("Name", "Value")))
-_METRIC = Record(
-    {
-        "AccountId": TEXT,
-        "Expression": TEXT,
-        "Id": TEXT,
-        "Label": TEXT,
-        "MetricStat": Record(
-            {
-                "Metric": Record({"Dimensions": _DIMENSIONS, "MetricName": TEXT, "Namespace": TEXT}),
-                "Period": Whole(1),
-                "Stat": TEXT,
-                "Unit": TEXT,
-            },
-            required=("Metric", "Period", "Stat"),
-        ),
-        "Period": Whole(1),
-        "ReturnData": FLAG,
-    },
-    required=("Id",),
+_IMPLEMENTED = (
+    *("ActionsEnabled", "AlarmActions", "AlarmDescription", "AlarmName", "ComparisonOperator", "DatapointsToAlarm"),
+    *("Dimensions", "EvaluateLowSampleCountPercentile", "EvaluationPeriods", "ExtendedStatistic"),
+    *("InsufficientDataActions", "MetricName", "Metrics", "Namespace", "OKActions", "Period", "Statistic"),
+    *("Threshold", "ThresholdMetricId", "TreatMissingData", "Unit"),
 )
 
 
 class Alarm:
     schema = Schema(
-        properties=Record(
-            {
-                "ActionsEnabled": FLAG,
-                "AlarmActions": TEXTS,
-                "AlarmDescription": TEXT,
-                "AlarmName": TEXT,
-                "ComparisonOperator": TEXT,
-                "DatapointsToAlarm": Whole(1),
-                "Dimensions": _DIMENSIONS,
-                "EvaluateLowSampleCountPercentile": TEXT,
-                "EvaluationPeriods": Whole(1),
-                "ExtendedStatistic": TEXT,
-                "InsufficientDataActions": TEXTS,
-                "MetricName": TEXT,
-                "Metrics": ListOf(_METRIC),
-                "Namespace": TEXT,
-                "OKActions": TEXTS,
-                "Period": Whole(1),
-                "Statistic": Text(("Average", "Maximum", "Minimum", "SampleCount", "Sum")),
-                "Threshold": NUMBER,
-                "ThresholdMetricId": TEXT,
-                "TreatMissingData": Text(("breaching", "ignore", "missing", "notBreaching")),
-                "Unit": TEXT,
-            },
-            required=("ComparisonOperator", "EvaluationPeriods"),
-            elsewhere=frozenset(
-                {
-                    "ActionConfiguration",
-                    "EvaluationCriteria",
-                    "EvaluationInterval",
-                    "EvaluationWindow",
-                    "WarmUpConfiguration",
-                }
-            ),
-        ),
-        create_only=frozenset({"AlarmName"}),
+        "AWS::CloudWatch::Alarm",
+        implemented=_IMPLEMENTED,
         attributes=frozenset({"Arn"}),
         name_property="AlarmName",
         tags=TagForm.PAIRS,
+        required=("ComparisonOperator", "EvaluationPeriods"),
     )
 
     async def create(self, context: Context, model: Model) -> Attributes:
@@ -103,6 +55,14 @@ class Alarm:
 
     async def delete(self, context: Context, model: Model) -> None:
         await context.call_if_there("cloudwatch", "DeleteAlarms", AlarmNames=[context.physical_id])
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        found = await context.call("cloudwatch", "DescribeAlarms", AlarmNames=[context.physical_id])
+        if not found.get("MetricAlarms"):
+            return None
+        (alarm,) = found["MetricAlarms"]
+        tags = await context.call("cloudwatch", "ListTagsForResource", ResourceARN=alarm["AlarmArn"])
+        return Model(self.schema.observed(alarm), tags_of(tags.get("Tags")))
 
     def _attributes(self, context: Context) -> Attributes:
         return {"Arn": context.region.arn("cloudwatch", f"alarm:{context.physical_id}")}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from treadle_local.cloudformation.errors import ResourceError
-from treadle_local.cloudformation.properties import FLAG, TEXT, TEXTS, ListOf, Record, Text, Whole
 from treadle_local.cloudformation.providers.base import (
     Attributes,
     Context,
@@ -15,21 +14,10 @@ from treadle_local.cloudformation.providers.base import (
     TagForm,
     pick,
     removed_keys,
+    tags_of,
 )
 
-_KEY_SCHEMA = ListOf(
-    Record(
-        {"AttributeName": TEXT, "KeyType": Text(("HASH", "RANGE"))},
-        required=("AttributeName", "KeyType"),
-    )
-)
-_PROJECTION = Record({"NonKeyAttributes": TEXTS, "ProjectionType": Text(("ALL", "INCLUDE", "KEYS_ONLY"))})
-_PROVISIONED = Record(
-    {"ReadCapacityUnits": Whole(1), "WriteCapacityUnits": Whole(1)},
-    required=("ReadCapacityUnits", "WriteCapacityUnits"),
-)
-_ON_DEMAND = Record({"MaxReadRequestUnits": Whole(1), "MaxWriteRequestUnits": Whole(1)})
-
+_INDEX = ("IndexName", "KeySchema", "OnDemandThroughput", "Projection", "ProvisionedThroughput")
 _BASIC = ("BillingMode", "ProvisionedThroughput", "OnDemandThroughput", "DeletionProtectionEnabled", "TableClass")
 # What a removed property goes back to. Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
 _BASIC_DEFAULTS: dict[str, Any] = {
@@ -42,69 +30,17 @@ _BASIC_DEFAULTS: dict[str, Any] = {
 
 class Table:
     schema = Schema(
-        properties=Record(
-            {
-                "AttributeDefinitions": ListOf(
-                    Record(
-                        {"AttributeName": TEXT, "AttributeType": Text(("B", "N", "S"))},
-                        required=("AttributeName", "AttributeType"),
-                    )
-                ),
-                "BillingMode": Text(("PAY_PER_REQUEST", "PROVISIONED")),
-                "DeletionProtectionEnabled": FLAG,
-                "GlobalSecondaryIndexes": ListOf(
-                    Record(
-                        {
-                            "IndexName": TEXT,
-                            "KeySchema": _KEY_SCHEMA,
-                            "OnDemandThroughput": _ON_DEMAND,
-                            "Projection": _PROJECTION,
-                            "ProvisionedThroughput": _PROVISIONED,
-                        },
-                        required=("IndexName", "KeySchema", "Projection"),
-                        elsewhere=frozenset({"ContributorInsightsSpecification", "WarmThroughput"}),
-                    )
-                ),
-                "KeySchema": _KEY_SCHEMA,
-                "LocalSecondaryIndexes": ListOf(
-                    Record(
-                        {"IndexName": TEXT, "KeySchema": _KEY_SCHEMA, "Projection": _PROJECTION},
-                        required=("IndexName", "KeySchema", "Projection"),
-                    )
-                ),
-                "OnDemandThroughput": _ON_DEMAND,
-                "PointInTimeRecoverySpecification": Record(
-                    {"PointInTimeRecoveryEnabled": FLAG, "RecoveryPeriodInDays": Whole(1, 35)}
-                ),
-                "ProvisionedThroughput": _PROVISIONED,
-                "SSESpecification": Record(
-                    {"KMSMasterKeyId": TEXT, "SSEEnabled": FLAG, "SSEType": Text(("KMS",))}, required=("SSEEnabled",)
-                ),
-                "StreamSpecification": Record(
-                    {"StreamViewType": Text(("KEYS_ONLY", "NEW_AND_OLD_IMAGES", "NEW_IMAGE", "OLD_IMAGE"))},
-                    required=("StreamViewType",),
-                    elsewhere=frozenset({"ResourcePolicy", "Tags"}),
-                ),
-                "TableClass": Text(("STANDARD", "STANDARD_INFREQUENT_ACCESS")),
-                "TableName": TEXT,
-                "TimeToLiveSpecification": Record({"AttributeName": TEXT, "Enabled": FLAG}, required=("Enabled",)),
-            },
-            required=("KeySchema",),
-            elsewhere=frozenset(
-                {
-                    "ContributorInsightsSpecification",
-                    "ImportSourceSpecification",
-                    "KinesisStreamSpecification",
-                    "ResourcePolicy",
-                    "VectorIndexes",
-                    "WarmThroughput",
-                }
-            ),
+        "AWS::DynamoDB::Table",
+        implemented=(
+            *("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "PointInTimeRecoverySpecification"),
+            *("SSESpecification", "StreamSpecification/StreamViewType", "TableName", "TimeToLiveSpecification"),
+            *(f"GlobalSecondaryIndexes/{member}" for member in _INDEX),
+            *_BASIC,
         ),
-        create_only=frozenset({"KeySchema", "LocalSecondaryIndexes", "TableName"}),
         attributes=frozenset({"Arn", "StreamArn"}),
         name_property="TableName",
         tags=TagForm.PAIRS,
+        also_create_only=frozenset({"KeySchema", "LocalSecondaryIndexes"}),
     )
 
     async def create(self, context: Context, model: Model) -> Attributes:
@@ -126,7 +62,10 @@ class Table:
 
     async def update(self, context: Context, before: Model, after: Model) -> Attributes:
         old, new = before.properties, after.properties
-        await self._set_indexes(context, old, new)
+        # An index has throughput of its own where its table has: the table comes first into that mode.
+        to_provisioned = _is_on_demand(old) and not _is_on_demand(new)
+        if not to_provisioned:
+            await self._set_indexes(context, old, new)
         changes = {
             name: new.get(name, default) for name, default in _BASIC_DEFAULTS.items() if old.get(name) != new.get(name)
         }
@@ -136,8 +75,14 @@ class Table:
             changes["ProvisionedThroughput"] = new["ProvisionedThroughput"]
         if old.get("SSESpecification") != new.get("SSESpecification"):
             changes["SSESpecification"] = new.get("SSESpecification", {"SSEEnabled": False})
+        if to_provisioned:
+            kept = [index for index in new.get("GlobalSecondaryIndexes", ()) if _is_named_in(old, index["IndexName"])]
+            updates = [{"Update": _throughput(index)} for index in kept if "ProvisionedThroughput" in index]
+            changes |= {"GlobalSecondaryIndexUpdates": updates} if updates else {}
         if changes:
             await context.call("dynamodb", "UpdateTable", TableName=context.physical_id, **changes)
+        if to_provisioned:
+            await self._set_indexes(context, old, new)
         await self._set_stream(context, old, new)
         await self._set_extras(context, old, new)
         attributes = await self._attributes(context)
@@ -150,6 +95,17 @@ class Table:
 
     async def delete(self, context: Context, model: Model) -> None:
         await context.call_if_there("dynamodb", "DeleteTable", TableName=context.physical_id)
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        name = context.physical_id
+        found = await context.call_if_there("dynamodb", "DescribeTable", TableName=name)
+        if found is None:
+            return None
+        table = found["Table"]
+        tags = await context.call("dynamodb", "ListTagsOfResource", ResourceArn=table["TableArn"])
+        life = await context.call("dynamodb", "DescribeTimeToLive", TableName=name)
+        backups = await context.call("dynamodb", "DescribeContinuousBackups", TableName=name)
+        return Model(self.schema.observed(_described(table, life, backups)), tags_of(tags.get("Tags")))
 
     async def _attributes(self, context: Context) -> Attributes:
         table = (await context.call("dynamodb", "DescribeTable", TableName=context.physical_id))["Table"]
@@ -170,12 +126,16 @@ class Table:
                 index["Projection"],
             ):
                 raise ResourceError(f"Cannot update GSI's properties other than throughput: {name}")
+        changed = [wanted[name] for name in wanted if was.get(name, wanted[name]) != wanted[name]]
+        if _is_on_demand(old) and not _is_on_demand(new):
+            changed = []  # set together with the mode of the table
         for update in (
             [{"Delete": {"IndexName": name}} for name in removed]
             + [{"Create": wanted[name]} for name in added]
-            + [{"Update": _throughput(wanted[name])} for name in wanted if was.get(name, wanted[name]) != wanted[name]]
+            + [{"Update": _throughput(index)} for index in changed if len(_throughput(index)) > 1]
         ):
-            await context.call(
+            # an index that is to go may never have been made, where an update was broken off
+            await (context.call_if_there if "Delete" in update else context.call)(
                 "dynamodb",
                 "UpdateTable",
                 TableName=context.physical_id,
@@ -233,6 +193,41 @@ def _time_to_live(properties: Properties) -> str | None:
     """The attribute whose time ends an item, if that is on."""
     specification: dict[str, Any] = properties.get("TimeToLiveSpecification", {})
     return specification.get("AttributeName") if specification.get("Enabled") else None
+
+
+def _described(table: Properties, life: Properties, backups: Properties) -> dict[str, Any]:
+    """The members of DescribeTable and its companions, as they are written in a template."""
+    recovery = backups["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+    time_to_live = life["TimeToLiveDescription"]
+    encryption = table.get("SSEDescription", {})
+    stream = table.get("StreamSpecification", {})
+    return {
+        **table,
+        "BillingMode": table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+        "PointInTimeRecoverySpecification": {
+            "PointInTimeRecoveryEnabled": recovery.get("PointInTimeRecoveryStatus") == "ENABLED",
+            **pick(recovery, "RecoveryPeriodInDays"),
+        },
+        "SSESpecification": {
+            "SSEEnabled": encryption.get("Status") == "ENABLED",
+            "KMSMasterKeyId": encryption.get("KMSMasterKeyArn"),
+            **pick(encryption, "SSEType"),
+        },
+        "StreamSpecification": stream if stream.get("StreamEnabled") else None,
+        "TableClass": table.get("TableClassSummary", {}).get("TableClass", "STANDARD"),
+        "TimeToLiveSpecification": {
+            "Enabled": time_to_live["TimeToLiveStatus"] in ("ENABLED", "ENABLING"),
+            **pick(time_to_live, "AttributeName"),
+        },
+    }
+
+
+def _is_on_demand(properties: Properties) -> bool:
+    return bool(properties.get("BillingMode") == "PAY_PER_REQUEST")
+
+
+def _is_named_in(properties: Properties, index: str) -> bool:
+    return any(each["IndexName"] == index for each in properties.get("GlobalSecondaryIndexes", ()))
 
 
 def _throughput(index: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from treadle_local.cloudformation.errors import AlreadyExistsError, ResourceError
-from treadle_local.cloudformation.properties import DOCUMENT, TEXT, TEXT_MAP, ListOf, Record, Text, Whole, json_text
+from treadle_local.cloudformation.properties import json_text
 from treadle_local.cloudformation.providers.base import (
     Attributes,
     Context,
@@ -15,34 +15,10 @@ from treadle_local.cloudformation.providers.base import (
     TagForm,
     pick,
     removed_keys,
+    tags_of,
 )
 
-_TARGET = Record(
-    {
-        "Arn": TEXT,
-        "DeadLetterConfig": Record({"Arn": TEXT}),
-        "Id": TEXT,
-        "Input": TEXT,
-        "InputPath": TEXT,
-        "InputTransformer": Record({"InputPathsMap": TEXT_MAP, "InputTemplate": TEXT}, required=("InputTemplate",)),
-        "RetryPolicy": Record({"MaximumEventAgeInSeconds": Whole(60, 86400), "MaximumRetryAttempts": Whole(0, 185)}),
-        "RoleArn": TEXT,
-    },
-    required=("Arn", "Id"),
-    elsewhere=frozenset(
-        {
-            "AppSyncParameters",
-            "BatchParameters",
-            "EcsParameters",
-            "HttpParameters",
-            "KinesisParameters",
-            "RedshiftDataParameters",
-            "RunCommandParameters",
-            "SageMakerPipelineParameters",
-            "SqsParameters",
-        }
-    ),
-)
+_TARGET = ("Arn", "DeadLetterConfig", "Id", "Input", "InputPath", "InputTransformer", "RetryPolicy", "RoleArn")
 # The most targets that one call carries.
 # Source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html
 _TARGETS_A_CALL = 10
@@ -50,22 +26,15 @@ _TARGETS_A_CALL = 10
 
 class Rule:
     schema = Schema(
-        properties=Record(
-            {
-                "Description": TEXT,
-                "EventBusName": TEXT,
-                "EventPattern": DOCUMENT,
-                "Name": TEXT,
-                "RoleArn": TEXT,
-                "ScheduleExpression": TEXT,
-                "State": Text(("DISABLED", "ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")),
-                "Targets": ListOf(_TARGET),
-            }
+        "AWS::Events::Rule",
+        implemented=(
+            *("Description", "EventBusName", "EventPattern", "Name", "RoleArn", "ScheduleExpression", "State"),
+            *(f"Targets/{member}" for member in _TARGET),
         ),
-        create_only=frozenset({"EventBusName", "Name"}),
         attributes=frozenset({"Arn", "RuleName"}),
         name_property="Name",
         tags=TagForm.PAIRS,
+        also_create_only=frozenset({"EventBusName"}),
     )
 
     async def create(self, context: Context, model: Model) -> Attributes:
@@ -99,6 +68,15 @@ class Rule:
         properties = model.properties
         await self._remove_targets(context, properties, [target["Id"] for target in properties.get("Targets", [])])
         await context.call_if_there("events", "DeleteRule", Name=_name(context), **pick(properties, "EventBusName"))
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        place = {"EventBusName": model.properties.get("EventBusName")}
+        rule = await context.call_if_there("events", "DescribeRule", Name=_name(context), **place)
+        if rule is None:
+            return None
+        targets = await context.call("events", "ListTargetsByRule", Rule=_name(context), **place)
+        tags = await context.call("events", "ListTagsForResource", ResourceARN=rule["Arn"])
+        return Model(self.schema.observed(rule, Targets=targets["Targets"], **place), tags_of(tags.get("Tags")))
 
     async def _put_targets(self, context: Context, properties: Properties, targets: list[dict[str, Any]]) -> None:
         for start in range(0, len(targets), _TARGETS_A_CALL):

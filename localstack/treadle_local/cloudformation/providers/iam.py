@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from treadle_local.cloudformation.properties import DOCUMENT, TEXT, TEXTS, ListOf, Record, Whole, json_text
+from typing import Any
+from urllib.parse import unquote
+
+from treadle_local.cloudformation.properties import json_text
 from treadle_local.cloudformation.providers.base import (
     Attributes,
     Context,
@@ -12,29 +15,24 @@ from treadle_local.cloudformation.providers.base import (
     TagForm,
     pick,
     removed_keys,
+    tags_of,
 )
 
 _DEFAULT_SESSION_SECONDS = 3600
 
 
+def policy_document(document: Any) -> Any:
+    """A policy of IAM's answers, which are percent-encoded where no client has decoded them."""
+    return unquote(document) if isinstance(document, str) and document.startswith("%7B") else document
+
+
 class Role:
     schema = Schema(
-        properties=Record(
-            {
-                "AssumeRolePolicyDocument": DOCUMENT,
-                "Description": TEXT,
-                "ManagedPolicyArns": TEXTS,
-                "MaxSessionDuration": Whole(3600, 43200),
-                "Path": TEXT,
-                "PermissionsBoundary": TEXT,
-                "Policies": ListOf(
-                    Record({"PolicyName": TEXT, "PolicyDocument": DOCUMENT}, required=("PolicyName", "PolicyDocument"))
-                ),
-                "RoleName": TEXT,
-            },
-            required=("AssumeRolePolicyDocument",),
+        "AWS::IAM::Role",
+        implemented=(
+            *("AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration", "Path"),
+            *("PermissionsBoundary", "Policies", "RoleName"),
         ),
-        create_only=frozenset({"Path", "RoleName"}),
         attributes=frozenset({"Arn", "RoleId"}),
         name_property="RoleName",
         tags=TagForm.PAIRS,
@@ -94,6 +92,24 @@ class Role:
         for arn in model.properties.get("ManagedPolicyArns", ()):
             await context.call_if_there("iam", "DetachRolePolicy", RoleName=name, PolicyArn=arn)
         await context.call_if_there("iam", "DeleteRole", RoleName=name)
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        name = context.physical_id
+        found = await context.call_if_there("iam", "GetRole", RoleName=name)
+        if found is None:
+            return None
+        role = found["Role"]
+        inline = (await context.call("iam", "ListRolePolicies", RoleName=name))["PolicyNames"]
+        attached = (await context.call("iam", "ListAttachedRolePolicies", RoleName=name))["AttachedPolicies"]
+        policies = [await context.call("iam", "GetRolePolicy", RoleName=name, PolicyName=each) for each in inline]
+        properties = self.schema.observed(
+            role,
+            AssumeRolePolicyDocument=policy_document(role["AssumeRolePolicyDocument"]),
+            ManagedPolicyArns=[policy["PolicyArn"] for policy in attached],
+            PermissionsBoundary=role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+            Policies=[{**each, "PolicyDocument": policy_document(each["PolicyDocument"])} for each in policies],
+        )
+        return Model(properties, tags_of(role.get("Tags")))
 
     async def _set_boundary(self, context: Context, arn: str | None) -> None:
         if arn is None:

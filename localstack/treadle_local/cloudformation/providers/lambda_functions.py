@@ -7,7 +7,6 @@ import zipfile
 from typing import Any
 
 from treadle_local.cloudformation.errors import ResourceError
-from treadle_local.cloudformation.properties import TEXT, TEXT_MAP, TEXTS, Record, Text, Whole
 from treadle_local.cloudformation.providers.base import (
     Attributes,
     Context,
@@ -17,11 +16,7 @@ from treadle_local.cloudformation.providers.base import (
     TagForm,
     pick,
     removed_keys,
-)
-
-_CODE = Record(
-    {"S3Bucket": TEXT, "S3Key": TEXT, "S3ObjectVersion": TEXT, "ZipFile": TEXT},
-    elsewhere=frozenset({"ImageUri", "S3ObjectStorageMode", "SourceKMSKeyArn"}),
+    tags_of,
 )
 
 # What a removed property goes back to. Source: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
@@ -45,53 +40,13 @@ _DEFAULTS: dict[str, Any] = {
 
 class Function:
     schema = Schema(
-        properties=Record(
-            {
-                "Architectures": TEXTS,
-                "Code": _CODE,
-                "DeadLetterConfig": Record({"TargetArn": TEXT}),
-                "Description": TEXT,
-                "Environment": Record({"Variables": TEXT_MAP}),
-                "EphemeralStorage": Record({"Size": Whole(512, 10240)}, required=("Size",)),
-                "FunctionName": TEXT,
-                "Handler": TEXT,
-                "KmsKeyArn": TEXT,
-                "Layers": TEXTS,
-                "LoggingConfig": Record(
-                    {
-                        "ApplicationLogLevel": TEXT,
-                        "LogFormat": Text(("Text", "JSON")),
-                        "LogGroup": TEXT,
-                        "SystemLogLevel": TEXT,
-                    }
-                ),
-                "MemorySize": Whole(128, 10240),
-                "PackageType": Text(("Zip",)),
-                "ReservedConcurrentExecutions": Whole(0),
-                "Role": TEXT,
-                "Runtime": TEXT,
-                "SnapStart": Record({"ApplyOn": Text(("PublishedVersions", "None"))}, required=("ApplyOn",)),
-                "Timeout": Whole(1, 900),
-                "TracingConfig": Record({"Mode": Text(("Active", "PassThrough"))}),
-            },
-            required=("Code", "Role"),
-            elsewhere=frozenset(
-                {
-                    "CapacityProviderConfig",
-                    "CodeSigningConfigArn",
-                    "DurableConfig",
-                    "FileSystemConfigs",
-                    "FunctionScalingConfig",
-                    "ImageConfig",
-                    "PublishToLatestPublished",
-                    "RecursiveLoop",
-                    "RuntimeManagementConfig",
-                    "TenancyConfig",
-                    "VpcConfig",
-                }
-            ),
+        "AWS::Lambda::Function",
+        implemented=(
+            *("Architectures", "Code/S3Bucket", "Code/S3Key", "Code/ZipFile"),
+            *("DeadLetterConfig", "Description", "Environment", "EphemeralStorage", "FunctionName", "Handler"),
+            *("KmsKeyArn", "Layers", "LoggingConfig", "MemorySize", "PackageType", "ReservedConcurrentExecutions"),
+            *("Role", "Runtime", "SnapStart", "Timeout", "TracingConfig"),
         ),
-        create_only=frozenset({"FunctionName", "PackageType"}),
         attributes=frozenset({"Arn"}),
         name_property="FunctionName",
         tags=TagForm.PAIRS,
@@ -143,6 +98,19 @@ class Function:
 
     async def delete(self, context: Context, model: Model) -> None:
         await context.call_if_there("lambda", "DeleteFunction", FunctionName=context.physical_id)
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        found = await context.call_if_there("lambda", "GetFunction", FunctionName=context.physical_id)
+        if found is None:
+            return None
+        configuration = found["Configuration"]
+        properties = self.schema.observed(
+            configuration,
+            KmsKeyArn=configuration.get("KMSKeyArn"),
+            Layers=[layer["Arn"] for layer in configuration.get("Layers", ())],
+            ReservedConcurrentExecutions=found.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
+        )
+        return Model(properties, tags_of(found.get("Tags")))
 
     async def _reserve(self, context: Context, executions: int | None, *, reset: bool = False) -> None:
         name = context.physical_id

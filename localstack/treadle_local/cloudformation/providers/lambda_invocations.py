@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from treadle_local.cloudformation.properties import FLAG, NUMBER, TEXT, ListOf, Record, Text, Whole
 from treadle_local.cloudformation.providers.base import (
     Attributes,
     Context,
@@ -14,9 +13,8 @@ from treadle_local.cloudformation.providers.base import (
     TagForm,
     pick,
     removed_keys,
+    tags_of,
 )
-
-_DESTINATION = Record({"Destination": TEXT}, required=("Destination",))
 
 # What a removed property goes back to, where that is the same for queues and streams.
 # Source: https://docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html
@@ -43,43 +41,14 @@ _STREAM_BATCH_SIZE = 100
 
 class EventSourceMapping:
     schema = Schema(
-        properties=Record(
-            {
-                "BatchSize": Whole(1, 10000),
-                "BisectBatchOnFunctionError": FLAG,
-                "DestinationConfig": Record({"OnFailure": Record({"Destination": TEXT})}),
-                "Enabled": FLAG,
-                "EventSourceArn": TEXT,
-                "FilterCriteria": Record({"Filters": ListOf(Record({"Pattern": TEXT}))}),
-                "FunctionName": TEXT,
-                "FunctionResponseTypes": ListOf(Text(("ReportBatchItemFailures",))),
-                "KmsKeyArn": TEXT,
-                "MaximumBatchingWindowInSeconds": Whole(0, 300),
-                "MaximumRecordAgeInSeconds": Whole(-1, 604800),
-                "MaximumRetryAttempts": Whole(-1, 10000),
-                "MetricsConfig": Record({"Metrics": ListOf(Text(("EventCount", "ErrorCount")))}),
-                "ParallelizationFactor": Whole(1, 10),
-                "ScalingConfig": Record({"MaximumConcurrency": Whole(2, 1000)}),
-                "StartingPosition": Text(("LATEST", "TRIM_HORIZON", "AT_TIMESTAMP")),
-                "StartingPositionTimestamp": NUMBER,
-                "TumblingWindowInSeconds": Whole(0, 900),
-            },
-            required=("FunctionName",),
-            elsewhere=frozenset(
-                {
-                    "AmazonManagedKafkaEventSourceConfig",
-                    "DocumentDBEventSourceConfig",
-                    "LoggingConfig",
-                    "ProvisionedPollerConfig",
-                    "Queues",
-                    "SelfManagedEventSource",
-                    "SelfManagedKafkaEventSourceConfig",
-                    "SourceAccessConfigurations",
-                    "Topics",
-                }
-            ),
+        "AWS::Lambda::EventSourceMapping",
+        implemented=(
+            *("BatchSize", "BisectBatchOnFunctionError", "DestinationConfig", "Enabled", "EventSourceArn"),
+            *("FilterCriteria", "FunctionName", "FunctionResponseTypes", "KmsKeyArn"),
+            *("MaximumBatchingWindowInSeconds", "MaximumRecordAgeInSeconds", "MaximumRetryAttempts", "MetricsConfig"),
+            *("ParallelizationFactor", "ScalingConfig", "StartingPosition", "StartingPositionTimestamp"),
+            "TumblingWindowInSeconds",
         ),
-        create_only=frozenset({"EventSourceArn", "StartingPosition", "StartingPositionTimestamp"}),
         attributes=frozenset({"EventSourceMappingArn", "Id"}),
         tags=TagForm.PAIRS,
     )
@@ -114,6 +83,20 @@ class EventSourceMapping:
     async def delete(self, context: Context, model: Model) -> None:
         await context.call_if_there("lambda", "DeleteEventSourceMapping", UUID=context.physical_id)
 
+    async def read(self, context: Context, model: Model) -> Model | None:
+        found = await context.call_if_there("lambda", "GetEventSourceMapping", UUID=context.physical_id)
+        if found is None or found["State"] == "Deleting":
+            return None
+        arn = self._attributes(context)["EventSourceMappingArn"]
+        tags = await context.call("lambda", "ListTags", Resource=arn)
+        properties = self.schema.observed(
+            found,
+            Enabled=found["State"] in ("Enabled", "Enabling", "Creating"),
+            FunctionName=_as_written(model.properties["FunctionName"], found["FunctionArn"]),
+            KmsKeyArn=found.get("KMSKeyArn"),
+        )
+        return Model(properties, tags_of(tags.get("Tags")))
+
     def _attributes(self, context: Context) -> Attributes:
         arn = context.region.arn("lambda", f"event-source-mapping:{context.physical_id}")
         return {"EventSourceMappingArn": arn, "Id": context.physical_id}
@@ -121,17 +104,10 @@ class EventSourceMapping:
 
 class EventInvokeConfig:
     schema = Schema(
-        properties=Record(
-            {
-                "DestinationConfig": Record({"OnFailure": _DESTINATION, "OnSuccess": _DESTINATION}),
-                "FunctionName": TEXT,
-                "MaximumEventAgeInSeconds": Whole(60, 21600),
-                "MaximumRetryAttempts": Whole(0, 2),
-                "Qualifier": TEXT,
-            },
-            required=("FunctionName", "Qualifier"),
+        "AWS::Lambda::EventInvokeConfig",
+        implemented=(
+            *("DestinationConfig", "FunctionName", "MaximumEventAgeInSeconds", "MaximumRetryAttempts", "Qualifier"),
         ),
-        create_only=frozenset({"FunctionName", "Qualifier"}),
     )
 
     async def create(self, context: Context, model: Model) -> Attributes:
@@ -147,6 +123,16 @@ class EventInvokeConfig:
         await context.call_if_there(
             "lambda", "DeleteFunctionEventInvokeConfig", **pick(model.properties, "FunctionName", "Qualifier")
         )
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        place = pick(model.properties, "FunctionName", "Qualifier")
+        found = await context.call_if_there("lambda", "GetFunctionEventInvokeConfig", **place)
+        return None if found is None else Model(self.schema.observed(found | place))
+
+
+def _as_written(function: str, arn: str) -> str:
+    """A function's ARN in the form in which the template has it, if that is the same function."""
+    return function if arn == function or arn.endswith(f":function:{function}") else arn
 
 
 def _mapping(properties: Properties) -> dict[str, Any]:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from treadle_local.cloudformation.errors import ResourceError
-from treadle_local.cloudformation.properties import FLAG, NUMBER, TEXT, ListOf, Record, Text
 from treadle_local.cloudformation.providers.base import Attributes, Context, Model, Properties, Schema, pick
 from treadle_local.cloudformation.providers.lambda_functions import split_qualifier
+
+_STATEMENT = (
+    *("Action", "EventSourceToken", "FunctionUrlAuthType", "InvokedViaFunctionUrl", "Principal", "PrincipalOrgID"),
+    *("SourceAccount", "SourceArn"),
+)
 
 
 class Version:
     schema = Schema(
-        properties=Record(
-            {"CodeSha256": TEXT, "Description": TEXT, "FunctionName": TEXT},
-            required=("FunctionName",),
-            elsewhere=frozenset({"FunctionScalingConfig", "ProvisionedConcurrencyConfig", "RuntimePolicy"}),
-        ),
-        create_only=frozenset({"CodeSha256", "Description", "FunctionName"}),
+        "AWS::Lambda::Version",
+        implemented=("CodeSha256", "Description", "FunctionName"),
         attributes=frozenset({"FunctionArn", "Version"}),
     )
 
     async def create(self, context: Context, model: Model) -> Attributes:
+        listed = await context.call("lambda", "ListVersionsByFunction", FunctionName=model.properties["FunctionName"])
         published = await context.call(
             "lambda", "PublishVersion", **pick(model.properties, "CodeSha256", "Description", "FunctionName")
         )
+        if any(each["Version"] == published["Version"] for each in listed["Versions"]):
+            raise ResourceError(
+                f"A version for this Lambda function exists ( {published['Version']} ). "
+                "Modify the function to create a new version."
+            )
         context.initiated(published["FunctionArn"])
         return {"FunctionArn": published["FunctionArn"], "Version": published["Version"]}
 
@@ -35,30 +42,20 @@ class Version:
         name, version = split_qualifier(context.physical_id)
         await context.call_if_there("lambda", "DeleteFunction", FunctionName=name, Qualifier=version)
 
+    async def read(self, context: Context, model: Model) -> Model | None:
+        name, version = split_qualifier(context.physical_id)
+        place = {"FunctionName": name, "Qualifier": version}
+        found = await context.call_if_there("lambda", "GetFunctionConfiguration", **place)
+        return None if found is None else Model(self.schema.observed(found | pick(model.properties, "FunctionName")))
+
 
 class Alias:
     schema = Schema(
-        properties=Record(
-            {
-                "Description": TEXT,
-                "FunctionName": TEXT,
-                "FunctionVersion": TEXT,
-                "Name": TEXT,
-                "RoutingConfig": Record(
-                    {
-                        "AdditionalVersionWeights": ListOf(
-                            Record(
-                                {"FunctionVersion": TEXT, "FunctionWeight": NUMBER},
-                                required=("FunctionVersion", "FunctionWeight"),
-                            )
-                        )
-                    }
-                ),
-            },
-            required=("FunctionName", "FunctionVersion", "Name"),
-            elsewhere=frozenset({"ProvisionedConcurrencyConfig"}),
+        "AWS::Lambda::Alias",
+        implemented=(
+            *("Description", "FunctionName", "FunctionVersion", "Name"),
+            "RoutingConfig",
         ),
-        create_only=frozenset({"FunctionName", "Name"}),
         attributes=frozenset({"AliasArn"}),
     )
 
@@ -90,36 +87,21 @@ class Alias:
             "lambda", "DeleteAlias", FunctionName=properties["FunctionName"], Name=properties["Name"]
         )
 
+    async def read(self, context: Context, model: Model) -> Model | None:
+        place = pick(model.properties, "FunctionName", "Name")
+        found = await context.call_if_there("lambda", "GetAlias", **place)
+        if found is None:
+            return None
+        weights = found.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+        listed = [{"FunctionVersion": version, "FunctionWeight": weight} for version, weight in weights.items()]
+        routing = {"AdditionalVersionWeights": listed}
+        return Model(self.schema.observed({**found, **place, "RoutingConfig": routing}))
+
 
 class Permission:
     schema = Schema(
-        properties=Record(
-            {
-                "Action": TEXT,
-                "EventSourceToken": TEXT,
-                "FunctionName": TEXT,
-                "FunctionUrlAuthType": Text(("AWS_IAM", "NONE")),
-                "InvokedViaFunctionUrl": FLAG,
-                "Principal": TEXT,
-                "PrincipalOrgID": TEXT,
-                "SourceAccount": TEXT,
-                "SourceArn": TEXT,
-            },
-            required=("Action", "FunctionName", "Principal"),
-        ),
-        create_only=frozenset(
-            {
-                "Action",
-                "EventSourceToken",
-                "FunctionName",
-                "FunctionUrlAuthType",
-                "InvokedViaFunctionUrl",
-                "Principal",
-                "PrincipalOrgID",
-                "SourceAccount",
-                "SourceArn",
-            }
-        ),
+        "AWS::Lambda::Permission",
+        implemented=("FunctionName", *_STATEMENT),
         attributes=frozenset({"Id"}),
     )
 
@@ -141,6 +123,15 @@ class Permission:
         await context.call_if_there(
             "lambda", "RemovePermission", FunctionName=function, Qualifier=qualifier, StatementId=context.physical_id
         )
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        function, qualifier = split_qualifier(model.properties["FunctionName"])
+        found = await context.call_if_there("lambda", "GetPolicy", FunctionName=function, Qualifier=qualifier)
+        statements: list[dict[str, Any]] = [] if found is None else json.loads(found["Policy"])["Statement"]
+        for statement in statements:
+            if statement["Sid"] == context.physical_id:
+                return Model({**model.properties, **pick(statement, "Action")})
+        return None
 
 
 def _routing(properties: Properties) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from treadle_local.cloudformation.properties import TEXT, Record, Text, Whole
 from treadle_local.cloudformation.providers.base import (
     Attributes,
     Context,
@@ -10,38 +9,18 @@ from treadle_local.cloudformation.providers.base import (
     Schema,
     TagForm,
     removed_keys,
-)
-
-# Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
-_RETENTION_DAYS = (
-    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
-    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+    tags_of,
 )
 
 
 class LogGroup:
     schema = Schema(
-        properties=Record(
-            {
-                "KmsKeyId": TEXT,
-                "LogGroupClass": Text(("STANDARD", "INFREQUENT_ACCESS", "DELIVERY")),
-                "LogGroupName": TEXT,
-                "RetentionInDays": Whole(allowed=_RETENTION_DAYS),
-            },
-            elsewhere=frozenset(
-                {
-                    "BearerTokenAuthenticationEnabled",
-                    "DataProtectionPolicy",
-                    "DeletionProtectionEnabled",
-                    "FieldIndexPolicies",
-                    "ResourcePolicyDocument",
-                }
-            ),
-        ),
-        create_only=frozenset({"LogGroupClass", "LogGroupName"}),
+        "AWS::Logs::LogGroup",
+        implemented=("KmsKeyId", "LogGroupClass", "LogGroupName", "RetentionInDays"),
         attributes=frozenset({"Arn"}),
         name_property="LogGroupName",
         tags=TagForm.PAIRS,
+        also_create_only=frozenset({"LogGroupClass"}),
     )
 
     async def create(self, context: Context, model: Model) -> Attributes:
@@ -78,6 +57,17 @@ class LogGroup:
 
     async def delete(self, context: Context, model: Model) -> None:
         await context.call_if_there("logs", "DeleteLogGroup", logGroupName=context.physical_id)
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        name = context.physical_id
+        found = await context.call("logs", "DescribeLogGroups", logGroupNamePrefix=name)
+        for group in found["logGroups"]:
+            if group["logGroupName"] == name:
+                arn = context.region.arn("logs", f"log-group:{name}")
+                tags = await context.call("logs", "ListTagsForResource", resourceArn=arn)
+                named = {member[0].upper() + member[1:]: value for member, value in group.items()}
+                return Model(self.schema.observed(named), tags_of(tags.get("tags")))
+        return None
 
     async def _set_retention(self, context: Context, days: int | None, *, reset: bool = False) -> None:
         name = context.physical_id

@@ -1,106 +1,37 @@
-"""AWS::S3::Bucket."""
+"""AWS::S3::Bucket and AWS::S3::BucketPolicy."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from treadle_local.cloudformation.errors import AlreadyExistsError
-from treadle_local.cloudformation.properties import FLAG, TEXT, WHOLE, ListOf, Record, Text
-from treadle_local.cloudformation.providers.base import Attributes, Context, Model, Properties, Schema, TagForm
+from treadle_local.cloudformation.providers.attached_policies import InlinePolicy
+from treadle_local.cloudformation.providers.base import (
+    Attributes,
+    Context,
+    Model,
+    Properties,
+    Schema,
+    TagForm,
+    tags_of,
+)
 
 _NO_LOCATION = "us-east-1"
 
-_ENCRYPTION = Record(
-    {
-        "ServerSideEncryptionConfiguration": ListOf(
-            Record(
-                {
-                    "BucketKeyEnabled": FLAG,
-                    "ServerSideEncryptionByDefault": Record(
-                        {"KMSMasterKeyID": TEXT, "SSEAlgorithm": Text(("AES256", "aws:kms", "aws:kms:dsse"))},
-                        required=("SSEAlgorithm",),
-                    ),
-                },
-                elsewhere=frozenset({"BlockedEncryptionTypes"}),
-            )
-        )
-    },
-    required=("ServerSideEncryptionConfiguration",),
-)
-_LIFECYCLE_RULE = Record(
-    {
-        "AbortIncompleteMultipartUpload": Record({"DaysAfterInitiation": WHOLE}, required=("DaysAfterInitiation",)),
-        "ExpirationInDays": WHOLE,
-        "Id": TEXT,
-        "NoncurrentVersionExpiration": Record(
-            {"NewerNoncurrentVersions": WHOLE, "NoncurrentDays": WHOLE}, required=("NoncurrentDays",)
-        ),
-        "Prefix": TEXT,
-        "Status": Text(("Enabled", "Disabled")),
-    },
-    required=("Status",),
-    elsewhere=frozenset(
-        {
-            "ExpirationDate",
-            "ExpiredObjectDeleteMarker",
-            "NoncurrentVersionExpirationInDays",
-            "NoncurrentVersionTransition",
-            "NoncurrentVersionTransitions",
-            "ObjectSizeGreaterThan",
-            "ObjectSizeLessThan",
-            "TagFilters",
-            "Transition",
-            "Transitions",
-        }
-    ),
+_LIFECYCLE_RULE = (
+    *("AbortIncompleteMultipartUpload", "ExpirationInDays", "Id", "NoncurrentVersionExpiration", "Prefix", "Status"),
 )
 
 
 class Bucket:
     schema = Schema(
-        properties=Record(
-            {
-                "BucketEncryption": _ENCRYPTION,
-                "BucketName": TEXT,
-                "LifecycleConfiguration": Record({"Rules": ListOf(_LIFECYCLE_RULE)}, required=("Rules",)),
-                "PublicAccessBlockConfiguration": Record(
-                    {
-                        "BlockPublicAcls": FLAG,
-                        "BlockPublicPolicy": FLAG,
-                        "IgnorePublicAcls": FLAG,
-                        "RestrictPublicBuckets": FLAG,
-                    }
-                ),
-                "VersioningConfiguration": Record(
-                    {"Status": Text(("Enabled", "Suspended"))},
-                    required=("Status",),
-                ),
-            },
-            elsewhere=frozenset(
-                {
-                    "AbacStatus",
-                    "AccelerateConfiguration",
-                    "AccessControl",
-                    "AnalyticsConfigurations",
-                    "BucketNamePrefix",
-                    "BucketNamespace",
-                    "CorsConfiguration",
-                    "IntelligentTieringConfigurations",
-                    "InventoryConfigurations",
-                    "LoggingConfiguration",
-                    "MetadataConfiguration",
-                    "MetadataTableConfiguration",
-                    "MetricsConfigurations",
-                    "NotificationConfiguration",
-                    "ObjectLockConfiguration",
-                    "ObjectLockEnabled",
-                    "OwnershipControls",
-                    "ReplicationConfiguration",
-                    "WebsiteConfiguration",
-                }
-            ),
+        "AWS::S3::Bucket",
+        implemented=(
+            *("BucketName", "PublicAccessBlockConfiguration", "VersioningConfiguration"),
+            "BucketEncryption/ServerSideEncryptionConfiguration/BucketKeyEnabled",
+            "BucketEncryption/ServerSideEncryptionConfiguration/ServerSideEncryptionByDefault",
+            *(f"LifecycleConfiguration/Rules/{member}" for member in _LIFECYCLE_RULE),
         ),
-        create_only=frozenset({"BucketName"}),
         attributes=frozenset({"Arn", "DomainName", "DualStackDomainName", "RegionalDomainName"}),
         name_property="BucketName",
         tags=TagForm.PAIRS,
@@ -129,6 +60,26 @@ class Bucket:
     async def delete(self, context: Context, model: Model) -> None:
         """Removes an empty bucket; one that holds objects is refused, as on AWS."""
         await context.call_if_there("s3", "DeleteBucket", Bucket=context.physical_id)
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        name = context.physical_id
+        versioning = await context.call_if_there("s3", "GetBucketVersioning", Bucket=name)
+        if versioning is None:
+            return None
+        encryption = await context.call_if_there("s3", "GetBucketEncryption", Bucket=name)
+        access = await context.call_if_there("s3", "GetPublicAccessBlock", Bucket=name)
+        lifecycle = await context.call_if_there("s3", "GetBucketLifecycleConfiguration", Bucket=name)
+        tags = await context.call_if_there("s3", "GetBucketTagging", Bucket=name)
+        properties = self.schema.observed(
+            {
+                "BucketEncryption": _encryption(encryption),
+                "BucketName": name,
+                "LifecycleConfiguration": _lifecycle(lifecycle),
+                "PublicAccessBlockConfiguration": None if access is None else access["PublicAccessBlockConfiguration"],
+                "VersioningConfiguration": versioning if versioning.get("Status") else None,
+            }
+        )
+        return Model(properties, tags_of(None if tags is None else tags["TagSet"]))
 
     async def _tag(self, context: Context, model: Model) -> None:
         await context.tag(
@@ -194,3 +145,42 @@ def _lifecycle_rule(rule: dict[str, Any]) -> dict[str, Any]:
     if "ExpirationInDays" in rule:
         called["Expiration"] = {"Days": rule["ExpirationInDays"]}
     return called
+
+
+def _encryption(answer: Properties | None) -> dict[str, Any] | None:
+    """GetBucketEncryption's answer as it is written in a template."""
+    if answer is None:
+        return None
+    renamed = {"ApplyServerSideEncryptionByDefault": "ServerSideEncryptionByDefault"}
+    rules: list[dict[str, Any]] = answer["ServerSideEncryptionConfiguration"]["Rules"]
+    written = [{renamed.get(name, name): member for name, member in rule.items()} for rule in rules]
+    return {"ServerSideEncryptionConfiguration": written}
+
+
+def _lifecycle(answer: Properties | None) -> dict[str, Any] | None:
+    """GetBucketLifecycleConfiguration's answer as it is written in a template."""
+    return None if answer is None else {"Rules": [_written_rule(rule) for rule in answer["Rules"]]}
+
+
+def _written_rule(rule: dict[str, Any]) -> dict[str, Any]:
+    prefix: str = rule.get("Filter", {}).get("Prefix", rule.get("Prefix", ""))
+    written = {**rule, "Id": rule.get("ID"), "ExpirationInDays": rule.get("Expiration", {}).get("Days")}
+    return written | {"Prefix": prefix or None}
+
+
+class _BucketPolicies:
+    """How a policy comes onto a bucket and off it."""
+
+    async def attach(self, context: Context, target: str, policy: str) -> None:
+        await context.call("s3", "PutBucketPolicy", Bucket=target, Policy=policy)
+
+    async def detach(self, context: Context, target: str) -> None:
+        await context.call_if_there("s3", "DeleteBucketPolicy", Bucket=target)
+
+    async def attached(self, context: Context, target: str) -> str | None:
+        found = await context.call_if_there("s3", "GetBucketPolicy", Bucket=target)
+        return None if found is None else found["Policy"]
+
+
+def bucket_policy() -> InlinePolicy:
+    return InlinePolicy("AWS::S3::BucketPolicy", "Bucket", _BucketPolicies(), refuses_other=True)

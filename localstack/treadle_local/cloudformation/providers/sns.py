@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 from treadle_local.cloudformation.errors import AlreadyExistsError
 from treadle_local.cloudformation.evaluation import scalar_text
-from treadle_local.cloudformation.properties import DOCUMENT, FLAG, TEXT, ListOf, Record, Whole, json_text
-from treadle_local.cloudformation.providers.attached_policies import AttachedPolicy
+from treadle_local.cloudformation.properties import json_text, parsed
+from treadle_local.cloudformation.providers.attached_policies import AttachedPolicy, InlinePolicy
 from treadle_local.cloudformation.providers.base import (
     Attributes,
     Context,
@@ -16,7 +17,9 @@ from treadle_local.cloudformation.providers.base import (
     Properties,
     Schema,
     TagForm,
+    pick,
     removed_keys,
+    tags_of,
 )
 
 # What a removed property goes back to. Source: https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html
@@ -31,34 +34,18 @@ _TOPIC_DEFAULTS = {
 }
 # Source: https://docs.aws.amazon.com/sns/latest/api/API_SetSubscriptionAttributes.html
 _SUBSCRIPTION_DEFAULTS = {
-    "DeliveryPolicy": "{}",
+    "DeliveryPolicy": "",
     "FilterPolicy": "{}",
     "FilterPolicyScope": "MessageAttributes",
     "RawMessageDelivery": "false",
-    "RedrivePolicy": "{}",
+    "RedrivePolicy": "",
 }
 
 
 class Topic:
     schema = Schema(
-        properties=Record(
-            {
-                "ContentBasedDeduplication": FLAG,
-                "DisplayName": TEXT,
-                "FifoThroughputScope": TEXT,
-                "FifoTopic": FLAG,
-                "KmsMasterKeyId": TEXT,
-                "MaximumMessageSize": Whole(1024, 1048576),
-                "SignatureVersion": TEXT,
-                "Subscription": ListOf(
-                    Record({"Endpoint": TEXT, "Protocol": TEXT}, required=("Endpoint", "Protocol")),
-                ),
-                "TopicName": TEXT,
-                "TracingConfig": TEXT,
-            },
-            elsewhere=frozenset({"ArchivePolicy", "DataProtectionPolicy", "DeliveryStatusLogging"}),
-        ),
-        create_only=frozenset({"FifoTopic", "TopicName"}),
+        "AWS::SNS::Topic",
+        implemented=("FifoTopic", "Subscription", "TopicName", *_TOPIC_DEFAULTS),
         attributes=frozenset({"TopicArn", "TopicName"}),
         name_property="TopicName",
         tags=TagForm.PAIRS,
@@ -98,6 +85,16 @@ class Topic:
         await self._unsubscribe(context, model.properties.get("Subscription", ()))
         await context.call_if_there("sns", "DeleteTopic", TopicArn=context.physical_id)
 
+    async def read(self, context: Context, model: Model) -> Model | None:
+        arn = context.physical_id
+        found = await context.call_if_there("sns", "GetTopicAttributes", TopicArn=arn)
+        if found is None:
+            return None
+        tags = await context.call("sns", "ListTagsForResource", ResourceArn=arn)
+        listed = [pick(each, "Endpoint", "Protocol") async for each in _subscriptions_of(context)]
+        properties = self.schema.observed(found["Attributes"], TopicName=arn.rsplit(":", 1)[-1], Subscription=listed)
+        return Model(properties, tags_of(tags.get("Tags")))
+
     async def _subscribe(self, context: Context, subscriptions: Any) -> None:
         for subscription in subscriptions:
             await context.call("sns", "Subscribe", TopicArn=context.physical_id, **subscription)
@@ -106,24 +103,13 @@ class Topic:
         if not subscriptions:
             return
         gone = {(subscription["Protocol"], subscription["Endpoint"]) for subscription in subscriptions}
-        token: str | None = None
-        while True:
-            page = await context.call_if_there(
-                "sns", "ListSubscriptionsByTopic", TopicArn=context.physical_id, NextToken=token
-            )
-            if page is None:
-                return
-            for found in page["Subscriptions"]:
-                if (found["Protocol"], found["Endpoint"]) in gone:
-                    await context.call_if_there("sns", "Unsubscribe", SubscriptionArn=found["SubscriptionArn"])
-            token = page.get("NextToken")
-            if not token:
-                return
+        found = [each async for each in _subscriptions_of(context) if (each["Protocol"], each["Endpoint"]) in gone]
+        for each in found:
+            await context.call_if_there("sns", "Unsubscribe", SubscriptionArn=each["SubscriptionArn"])
 
 
-class TopicPolicy(AttachedPolicy):
-    def __init__(self) -> None:
-        super().__init__("Topics")
+class _TopicPolicies:
+    """How a policy comes onto a topic and off it: there is always one."""
 
     async def attach(self, context: Context, target: str, policy: str) -> None:
         await context.call("sns", "SetTopicAttributes", TopicArn=target, AttributeName="Policy", AttributeValue=policy)
@@ -133,24 +119,26 @@ class TopicPolicy(AttachedPolicy):
         changed = {"TopicArn": target, "AttributeName": "Policy", "AttributeValue": policy}
         await context.call_if_there("sns", "SetTopicAttributes", **changed)
 
+    async def attached(self, context: Context, target: str) -> str | None:
+        found = await context.call_if_there("sns", "GetTopicAttributes", TopicArn=target)
+        policy: str | None = None if found is None else found["Attributes"].get("Policy")
+        if policy is None or parsed(policy) == parsed(_default_policy(target, context.region.account)):
+            return None
+        return policy
+
+
+def topic_policy() -> AttachedPolicy:
+    return AttachedPolicy("AWS::SNS::TopicPolicy", "Topics", _TopicPolicies())
+
+
+def topic_inline_policy() -> InlinePolicy:
+    return InlinePolicy("AWS::SNS::TopicInlinePolicy", "TopicArn", _TopicPolicies())
+
 
 class Subscription:
     schema = Schema(
-        properties=Record(
-            {
-                "DeliveryPolicy": DOCUMENT,
-                "Endpoint": TEXT,
-                "FilterPolicy": DOCUMENT,
-                "FilterPolicyScope": TEXT,
-                "Protocol": TEXT,
-                "RawMessageDelivery": FLAG,
-                "RedrivePolicy": DOCUMENT,
-                "TopicArn": TEXT,
-            },
-            required=("TopicArn", "Protocol"),
-            elsewhere=frozenset({"Region", "ReplayPolicy", "SubscriptionRoleArn"}),
-        ),
-        create_only=frozenset({"Endpoint", "Protocol", "TopicArn"}),
+        "AWS::SNS::Subscription",
+        implemented=("Endpoint", "Protocol", "TopicArn", *_SUBSCRIPTION_DEFAULTS),
         attributes=frozenset({"Arn"}),
     )
 
@@ -191,6 +179,26 @@ class Subscription:
 
     async def delete(self, context: Context, model: Model) -> None:
         await context.call_if_there("sns", "Unsubscribe", SubscriptionArn=context.physical_id)
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        found = await context.call_if_there("sns", "GetSubscriptionAttributes", SubscriptionArn=context.physical_id)
+        return None if found is None else Model(self.schema.observed(found["Attributes"]))
+
+
+async def _subscriptions_of(context: Context) -> AsyncIterator[dict[str, Any]]:
+    """All subscriptions of the topic at hand; none where it is gone."""
+    token: str | None = None
+    while True:
+        page = await context.call_if_there(
+            "sns", "ListSubscriptionsByTopic", TopicArn=context.physical_id, NextToken=token
+        )
+        if page is None:
+            return
+        for found in page["Subscriptions"]:
+            yield found
+        token = page.get("NextToken")
+        if not token:
+            return
 
 
 def _attributes(properties: Properties, known: dict[str, str]) -> dict[str, str]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from treadle_local.cloudformation.errors import AlreadyExistsError
 from treadle_local.cloudformation.evaluation import scalar_text
-from treadle_local.cloudformation.properties import DOCUMENT, FLAG, TEXT, Record, Whole, json_text
-from treadle_local.cloudformation.providers.attached_policies import AttachedPolicy
+from treadle_local.cloudformation.properties import json_text
+from treadle_local.cloudformation.providers.attached_policies import AttachedPolicy, InlinePolicy
 from treadle_local.cloudformation.providers.base import (
     Attributes,
     Context,
@@ -16,6 +16,7 @@ from treadle_local.cloudformation.providers.base import (
     Schema,
     TagForm,
     removed_keys,
+    tags_of,
 )
 
 # What a removed property goes back to. Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
@@ -38,26 +39,8 @@ _DEFAULTS = {
 
 class Queue:
     schema = Schema(
-        properties=Record(
-            {
-                "ContentBasedDeduplication": FLAG,
-                "DeduplicationScope": TEXT,
-                "DelaySeconds": Whole(0, 900),
-                "FifoQueue": FLAG,
-                "FifoThroughputLimit": TEXT,
-                "KmsDataKeyReusePeriodSeconds": Whole(60, 86400),
-                "KmsMasterKeyId": TEXT,
-                "MaximumMessageSize": Whole(1024, 1048576),
-                "MessageRetentionPeriod": Whole(60, 1209600),
-                "QueueName": TEXT,
-                "ReceiveMessageWaitTimeSeconds": Whole(0, 20),
-                "RedriveAllowPolicy": DOCUMENT,
-                "RedrivePolicy": DOCUMENT,
-                "SqsManagedSseEnabled": FLAG,
-                "VisibilityTimeout": Whole(0, 43200),
-            }
-        ),
-        create_only=frozenset({"FifoQueue", "QueueName"}),
+        "AWS::SQS::Queue",
+        implemented=("FifoQueue", "QueueName", *_DEFAULTS),
         attributes=frozenset({"Arn", "QueueName", "QueueUrl"}),
         name_property="QueueName",
         tags=TagForm.PAIRS,
@@ -92,19 +75,39 @@ class Queue:
     async def delete(self, context: Context, model: Model) -> None:
         await context.call_if_there("sqs", "DeleteQueue", QueueUrl=context.physical_id)
 
+    async def read(self, context: Context, model: Model) -> Model | None:
+        url = context.physical_id
+        found = await context.call_if_there("sqs", "GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])
+        if found is None:
+            return None
+        tags = await context.call("sqs", "ListQueueTags", QueueUrl=url)
+        properties = self.schema.observed(found["Attributes"], QueueName=url.rsplit("/", 1)[-1])
+        return Model(properties, tags_of(tags.get("Tags")))
+
     def _named(self, context: Context, name: str) -> Attributes:
         return {"Arn": context.region.arn("sqs", name), "QueueName": name, "QueueUrl": context.physical_id}
 
 
-class QueuePolicy(AttachedPolicy):
-    def __init__(self) -> None:
-        super().__init__("Queues")
+class _QueuePolicies:
+    """How a policy comes onto a queue and off it."""
 
     async def attach(self, context: Context, target: str, policy: str) -> None:
         await context.call("sqs", "SetQueueAttributes", QueueUrl=target, Attributes={"Policy": policy})
 
     async def detach(self, context: Context, target: str) -> None:
         await context.call_if_there("sqs", "SetQueueAttributes", QueueUrl=target, Attributes={"Policy": ""})
+
+    async def attached(self, context: Context, target: str) -> str | None:
+        found = await context.call_if_there("sqs", "GetQueueAttributes", QueueUrl=target, AttributeNames=["Policy"])
+        return None if found is None else found.get("Attributes", {}).get("Policy")
+
+
+def queue_policy() -> AttachedPolicy:
+    return AttachedPolicy("AWS::SQS::QueuePolicy", "Queues", _QueuePolicies())
+
+
+def queue_inline_policy() -> InlinePolicy:
+    return InlinePolicy("AWS::SQS::QueueInlinePolicy", "Queue", _QueuePolicies())
 
 
 def _attributes(properties: Properties) -> dict[str, str]:

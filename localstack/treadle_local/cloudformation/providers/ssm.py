@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from treadle_local.cloudformation.errors import AlreadyExistsError, CallError
-from treadle_local.cloudformation.properties import TEXT, Record, Text
 from treadle_local.cloudformation.providers.base import (
     Attributes,
     Context,
@@ -12,6 +11,7 @@ from treadle_local.cloudformation.providers.base import (
     TagForm,
     pick,
     removed_keys,
+    tags_of,
 )
 
 _SETTINGS = ("AllowedPattern", "DataType", "Description", "Policies", "Tier", "Type", "Value")
@@ -19,21 +19,9 @@ _SETTINGS = ("AllowedPattern", "DataType", "Description", "Policies", "Tier", "T
 
 class Parameter:
     schema = Schema(
-        properties=Record(
-            {
-                "AllowedPattern": TEXT,
-                "DataType": Text(("text", "aws:ec2:image")),
-                "Description": TEXT,
-                "Name": TEXT,
-                "Policies": TEXT,
-                "Tier": Text(("Standard", "Advanced", "Intelligent-Tiering")),
-                "Type": Text(("String", "StringList")),
-                "Value": TEXT,
-            },
-            required=("Type", "Value"),
-        ),
-        create_only=frozenset({"Name"}),
-        attributes=frozenset({"Type", "Value"}),
+        "AWS::SSM::Parameter",
+        implemented=("Name", *_SETTINGS),
+        attributes=frozenset({"Arn", "Type", "Value"}),
         name_property="Name",
         tags=TagForm.MAP,
     )
@@ -55,7 +43,7 @@ class Parameter:
                 raise AlreadyExistsError(name) from failure
             raise
         context.initiated(name)
-        return pick(model.properties, "Type", "Value")
+        return self._attributes(context, model)
 
     async def update(self, context: Context, before: Model, after: Model) -> Attributes:
         name, properties = context.physical_id, after.properties
@@ -69,7 +57,19 @@ class Parameter:
             if removed := removed_keys(before, after):
                 await context.call("ssm", "RemoveTagsFromResource", TagKeys=removed, **thing)
             await context.tag("ssm", "AddTagsToResource", TagForm.PAIRS, after.tags, **thing)
-        return pick(properties, "Type", "Value")
+        return self._attributes(context, after)
 
     async def delete(self, context: Context, model: Model) -> None:
         await context.call_if_there("ssm", "DeleteParameter", Name=context.physical_id)
+
+    async def read(self, context: Context, model: Model) -> Model | None:
+        name = context.physical_id
+        found = await context.call_if_there("ssm", "GetParameter", Name=name)
+        if found is None:
+            return None
+        tags = await context.call("ssm", "ListTagsForResource", ResourceType="Parameter", ResourceId=name)
+        return Model(self.schema.observed(found["Parameter"]), tags_of(tags.get("TagList")))
+
+    def _attributes(self, context: Context, model: Model) -> Attributes:
+        arn = context.region.arn("ssm", f"parameter/{context.physical_id.removeprefix('/')}")
+        return {"Arn": arn, **pick(model.properties, "Type", "Value")}

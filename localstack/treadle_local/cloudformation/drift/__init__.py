@@ -1,0 +1,1 @@
+"""Drift: whether resources are still what their stack made them."""
