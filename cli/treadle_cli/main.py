@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from treadle_cli import terminal
-from treadle_cli.commands import check, cron, dev, emit, invoke, logs, new, synth, trace
+from treadle_cli.commands import check, cron, deploy, dev, emit, invoke, logs, new, remove, synth, trace
 from treadle_cli.planned import Commands
 from treadle_infra.app.findings import TreadleError
 
@@ -29,6 +29,8 @@ app = typer.Typer(
 app.command("dev")(dev.dev)
 app.command("check")(check.check)
 app.command("synth")(synth.synth)
+app.command("deploy")(deploy.deploy)
+app.command("remove")(remove.remove)
 app.command("invoke")(invoke.invoke)
 app.command("emit")(emit.emit)
 app.command("logs")(logs.logs)

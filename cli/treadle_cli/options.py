@@ -30,7 +30,7 @@ def observed_project(project: Path | None, stage: str) -> Running:
     if stage != "dev":
         raise TreadleError(
             "stage-not-deployed",
-            f"stage `{stage}` cannot be looked at: Treadle does not deploy to AWS yet",
+            f"stage `{stage}` cannot be looked at yet: only the running emulator can",
             hint="leave --stage out to look at the running emulator",
         )
     return find_running(project_folder(None, project))

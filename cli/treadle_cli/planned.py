@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from treadle_infra.app.findings import TreadleError
 
-PLANNED = frozenset({"cost", "deploy", "diff", "remove"})
+PLANNED = frozenset({"cost", "diff"})
 
 
 class Commands(TyperGroup):

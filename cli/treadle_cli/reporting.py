@@ -11,6 +11,7 @@ from typing import Any, assert_never
 from treadle_cli import terminal
 from treadle_cli.log_lines import LogLines
 from treadle_cli.moments import moment
+from treadle_cli.permissions_view import permissions_text
 from treadle_local.dev.happenings import (
     Announced,
     Connected,
@@ -22,6 +23,7 @@ from treadle_local.dev.happenings import (
     Happening,
     Logged,
     Mended,
+    Permissions,
     PlannedFiring,
     Printed,
     Progress,
@@ -32,6 +34,7 @@ from treadle_local.dev.happenings import (
     ResourceFailed,
     Trouble,
 )
+from treadle_local.observe.permissions import as_json as permissions_json
 
 _CALL_DETAILS = re.compile(r" \(Service: [^;()]*; Status Code: \d+; Error Code: [^;()]*\)")
 """What CloudFormation adds of the call that a service refused, for programs."""
@@ -56,6 +59,8 @@ class JsonReporter:
                 value = {"event": "findings", "findings": findings, "keptRunning": happening.kept_running}
             case Handled():
                 value = {"event": "handled", "step": happening.step, "record": dict(happening.record)}
+            case Permissions():
+                value = {"event": "permissions", **permissions_json(happening.report)}
             case _:
                 value = {"event": _event_name(happening), **dataclasses.asdict(happening)}
         print(terminal.json_line(value, _json_text), flush=True)  # noqa: T201
@@ -82,7 +87,7 @@ class TextReporter:
         text = self._text(happening)
         if text is None:
             return
-        is_block = isinstance(happening, Found | ResourceFailed | Ready)
+        is_block = isinstance(happening, Found | ResourceFailed | Ready | Permissions)
         above = "\n" if is_block and not self._after_blank else ""
         below = "\n" if is_block else ""
         self._after_blank = is_block
@@ -120,6 +125,8 @@ class TextReporter:
                 return self._announced(happening)
             case Denied():
                 return self._trouble(happening.step, "AccessDenied", "red", happening.message)
+            case Permissions():
+                return permissions_text(happening.report, on=self._on)
             case Trouble():
                 return self._trouble(happening.step or "", "trouble", "yellow", happening.text)
             case _:

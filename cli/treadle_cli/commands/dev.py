@@ -39,6 +39,13 @@ def dev(
         bool, typer.Option("--once", help="Deploy, say ready and exit; 1 when there was an error.")
     ] = False,
     no_watch: Annotated[bool, typer.Option("--no-watch", help="Do not reload on edits.")] = False,
+    iam_report: Annotated[
+        bool,
+        typer.Option("--iam-report", help="When it stops, tell which permissions were granted and which were used."),
+    ] = False,
+    persist: Annotated[
+        bool, typer.Option("--persist", help="Keep tables and queues in .treadle/data, for the next start.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run the project on this machine.
@@ -62,6 +69,8 @@ def dev(
         clock="manual" if clock is ClockKind.manual else "real",
         once=once,
         watch=not no_watch,
+        persist=persist,
+        iam_report=iam_report,
     )
     reporter = JsonReporter() if as_json else TextReporter(colour=terminal.wants_colour())
     if not as_json:

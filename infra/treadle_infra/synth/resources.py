@@ -306,6 +306,7 @@ class ResourceBuilder:
         if isinstance(table, StreamTable):
             properties["StreamSpecification"] = {"StreamViewType": "NEW_AND_OLD_IMAGES"}
         if keeps_data:
+            properties["DeletionProtectionEnabled"] = True
             properties["PointInTimeRecoverySpecification"] = {"PointInTimeRecoveryEnabled": True}
         properties["Tags"] = self._tags(table.origin)
         policies: Object = {

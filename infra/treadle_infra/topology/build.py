@@ -64,7 +64,8 @@ from treadle_infra.topology.settings import (
     environment,
 )
 
-DEVELOPMENT_STAGE = "dev"
+PRODUCTION_STAGES = frozenset({"prod"})
+"""The stages whose data outlives their stack."""
 
 INTEGRATION_TIMEOUT_MILLISECONDS = 30_000
 """Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
@@ -105,7 +106,7 @@ class _Builder:
         self._app = app
         self._placement = placement
         self._names = Names(app.name, placement.stage)
-        self._keeps_data = placement.stage != DEVELOPMENT_STAGE
+        self._keeps_data = placement.stage in PRODUCTION_STAGES
         self._schedules = scheduled(app, self._names)
 
     def shared(self) -> Iterator[Resource]:

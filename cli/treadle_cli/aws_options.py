@@ -1,0 +1,57 @@
+"""What the commands that change an AWS account share: options, and asking before anything changes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from treadle_cli import terminal
+from treadle_infra.app.findings import TreadleError
+
+DeployStage = Annotated[str, typer.Option("--stage", "-s", metavar="NAME", help="The stage, such as `prod`.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Profile = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="The AWS profile.", show_default="AWS_PROFILE")
+]
+Region = Annotated[
+    str | None, typer.Option("--region", metavar="NAME", help="The AWS region.", show_default="the profile's")
+]
+Endpoint = Annotated[
+    str | None,
+    typer.Option("--endpoint-url", metavar="URL", help="Talk to an emulator of AWS.", show_default="AWS_ENDPOINT_URL"),
+]
+
+
+def check_stage(stage: str) -> None:
+    """Raises TreadleError `stage-name-not-allowed`."""
+    from treadle.names import STAGE_NAME_LIMIT, is_stage_name
+
+    if not is_stage_name(stage):
+        raise TreadleError(
+            "stage-name-not-allowed",
+            f"`{stage}` cannot be the name of a stage",
+            hint=f"lower-case letters, digits and single dashes, a letter first, {STAGE_NAME_LIMIT} at most",
+        )
+
+
+def check_somebody_can_answer(*, yes: bool) -> None:
+    """Raises TreadleError `confirmation-needed` where a question would have nobody to answer it."""
+    if not yes and not sys.stdin.isatty():
+        raise TreadleError(
+            "confirmation-needed",
+            "this changes an AWS account and there is no terminal to ask at",
+            hint="give --yes",
+        )
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Whether to go on."""
+    if yes:
+        return True
+    try:
+        return typer.confirm(question, err=True)
+    except (typer.Abort, KeyboardInterrupt):
+        terminal.say()
+        return False

@@ -1,0 +1,156 @@
+"""Takes a stage off AWS: what would go, then its stack, then a look whether anything is left."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from treadle_infra.deploy.account import Account
+from treadle_infra.deploy.deployment import signed_in
+from treadle_infra.deploy.events import last_event_id
+from treadle_infra.deploy.failures import FailedResource
+from treadle_infra.deploy.happenings import Tell, Working
+from treadle_infra.deploy.leftovers import Leftover, delete_log_groups, find_leftovers
+from treadle_infra.deploy.losses import LOG_GROUP, QUEUE, TABLE, Count, count_contents
+from treadle_infra.deploy.origins import SHARED, Origin, Template, origins_of, resources_of
+from treadle_infra.deploy.plan import RETAINING
+from treadle_infra.deploy.stacks import (
+    Stack,
+    StackResource,
+    check_ownership,
+    check_updatable,
+    find_stack,
+    resources_in,
+    template_of,
+)
+from treadle_infra.deploy.tables import delete_table, kept_tables
+from treadle_infra.deploy.watching import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """Something with contents that would go: a queue, a table, a log group. `contents` is None for log groups."""
+
+    type: str
+    name: str
+    origin: Origin
+    contents: Count | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTable:
+    """A table that stays; `contents` as far as it could be counted."""
+
+    name: str
+    contents: Count | None
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A removal that waits for a yes. `stack` is None where only kept tables are there.
+
+    `going` holds what has contents; `steps` the steps that go, `resources` all of the stack's; `kept` the tables that
+    stay, which with `deletes_data` are going instead.
+    """
+
+    account: Account
+    app: str
+    stage: str
+    stack: Stack | None
+    template: Template
+    resources: tuple[StackResource, ...]
+    steps: tuple[str, ...]
+    going: tuple[Doomed, ...]
+    kept: tuple[KeptTable, ...]
+    deletes_data: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to remove."""
+        return self.stack is None and not (self.deletes_data and self.tables_to_delete)
+
+    @property
+    def tables_to_delete(self) -> tuple[str, ...]:
+        """The names of the tables that the stack's deletion would leave and that go all the same."""
+        return tuple(table.name for table in self.kept) if self.deletes_data else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The stack is gone. `leftovers` should be empty."""
+
+    kept: tuple[KeptTable, ...]
+    leftovers: tuple[Leftover, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotRemoved:
+    """AWS could not delete everything; `status` is the stack's now."""
+
+    status: str
+    failures: tuple[FailedResource, ...]
+    seconds: float
+
+
+def prepare_removal(
+    account: Account, app: str, stage: str, stack_name: str, *, deletes_data: bool, tell: Tell
+) -> Removal:
+    """What would go and what would stay. Raises TreadleError `stack-busy`, `stack-not-ours`, `stack-stuck`."""
+    client = account.cloudformation
+    tell(signed_in(account, stack_name))
+    stack = find_stack(client, stack_name)
+    if stack is not None:
+        check_ownership(stack, app, stage)
+        if stack.is_busy:
+            check_updatable(account, stack)
+    template: Template = {}
+    if stack is not None and stack.status != "REVIEW_IN_PROGRESS":
+        template = template_of(client, stack)
+    resources = tuple(resources_in(client, stack)) if stack is not None else ()
+    going = tuple(_doomed(account, template, resources))
+    doomed_tables = {one.name for one in going if one.type == TABLE}
+    kept = tuple(
+        KeptTable(name, count_contents(account, TABLE, name))
+        for name in kept_tables(account, app, stage)
+        if name not in doomed_tables
+    )
+    steps = dict.fromkeys(origin.step for origin in origins_of(template).values() if origin.step is not None)
+    return Removal(account, app, stage, stack, template, resources, tuple(steps), going, kept, deletes_data)
+
+
+def _doomed(account: Account, template: Template, resources: tuple[StackResource, ...]) -> Iterator[Doomed]:
+    """The queues, log groups and tables that the stack takes along."""
+    origins, entries = origins_of(template), resources_of(template)
+    for resource in resources:
+        stays = entries.get(resource.logical_id, {}).get("DeletionPolicy") in RETAINING
+        if resource.type not in (QUEUE, LOG_GROUP, TABLE) or stays or not resource.physical_id:
+            continue
+        is_queue = resource.type == QUEUE
+        name = resource.physical_id.rsplit("/", 1)[-1] if is_queue else resource.physical_id
+        contents = count_contents(account, resource.type, resource.physical_id)
+        yield Doomed(resource.type, name, origins.get(resource.logical_id, SHARED), contents)
+
+
+def remove(removal: Removal, tell: Tell) -> Removed | NotRemoved:
+    """Deletes the stack, then the tables where that is wanted, then what Lambda made by itself; looks what is left."""
+    account = removal.account
+    held = {resource.logical_id for resource in removal.resources}
+    watch = Watch(account, origins_of(removal.template), held, tell)
+    if removal.stack is not None:
+        after = last_event_id(account.cloudformation, removal.stack.id)
+        account.cloudformation.delete_stack(
+            StackName=removal.stack.id, ClientRequestToken=f"treadle-{uuid.uuid4().hex}"
+        )
+        status = watch.until_the_end(removal.stack.id, after)
+        if status != "DELETE_COMPLETE":
+            return NotRemoved(status, tuple(watch.failures), watch.seconds)
+    for table in removal.tables_to_delete:
+        tell(Working(f"removing the table {table} with its data"))
+        delete_table(account, table)
+    delete_log_groups(account, removal.app, removal.stage)
+    kept = () if removal.deletes_data else removal.kept
+    tell(Working("looking whether anything is left"))
+    leftovers = find_leftovers(account, removal.app, removal.stage, removal.resources, (table.name for table in kept))
+    return Removed(kept, tuple(leftovers), watch.seconds)
