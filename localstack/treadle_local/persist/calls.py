@@ -1,0 +1,80 @@
+"""Tables and queues that were made by hand, not by a stack: the calls that made them, done again at the next start."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from treadle_local.aws.errors import AwsError
+from treadle_local.aws.service import Params, Result
+from treadle_local.persist.journal import Journal, Notice
+
+Call = Callable[[str, str, Params], Awaitable[Result]]
+"""Does an operation of a service."""
+
+_MADE_BY = {"dynamodb": "CreateTable", "sqs": "CreateQueue"}
+_DELETED_BY = {"dynamodb": "DeleteTable", "sqs": "DeleteQueue"}
+_CHANGED_BY = {
+    "dynamodb": ("UpdateTable", "UpdateTimeToLive", "TagResource", "UntagResource"),
+    "sqs": ("SetQueueAttributes", "TagQueue", "UntagQueue", "AddPermission", "RemovePermission"),
+}
+
+
+class RememberedCalls:
+    """Rows by resource (`sqs work`), in the order of the calls.
+
+    `is_of_a_stack` tells of a service's resource whether a stack has made it: that one comes back with its stack.
+    """
+
+    def __init__(self, journal: Journal, is_of_a_stack: Callable[[str, str], bool], notice: Notice) -> None:
+        self._journal = journal
+        self._is_of_a_stack = is_of_a_stack
+        self._notice = notice
+        self._numbers = {owner: sum(1 for _ in journal.rows("call", owner)) for owner in journal.owners("call")}
+
+    def after(self, service: str, operation: str, params: Params) -> None:
+        """Notes a call from outside that has succeeded, where it made or changed a table or a queue."""
+        if service not in _MADE_BY:
+            return
+        if operation == _MADE_BY[service]:
+            name = _name(service, params)
+            if f"{service} {name}" not in self._numbers and not self._is_of_a_stack(service, name):
+                self._add(service, name, operation, params)
+        elif operation in _CHANGED_BY[service]:
+            name = _name(service, params)
+            if f"{service} {name}" in self._numbers:
+                self._add(service, name, operation, params)
+        elif operation == _DELETED_BY[service]:
+            owner = f"{service} {_name(service, params)}"
+            if self._numbers.pop(owner, None) is not None:
+                self._journal.drop_all("call", owner)
+
+    def _add(self, service: str, name: str, operation: str, params: Params) -> None:
+        owner = f"{service} {name}"
+        number = self._numbers[owner] = self._numbers.get(owner, 0) + 1
+        self._journal.put("call", owner, f"{number:09}", [operation, dict(params)])
+
+    async def replay(self, call: Call) -> None:
+        """Makes again what was made by hand. What is refused now is told, and keeps nothing else from coming back."""
+        for owner in self._in_order():
+            service, _, name = owner.partition(" ")
+            for _, (operation, params) in self._journal.rows("call", owner):
+                try:
+                    await call(service, operation, params)
+                except AwsError as refusal:
+                    self._notice(name, f"not made again as it was: {operation}: {refusal.message}")
+
+    def _in_order(self) -> list[str]:
+        """The resources; dead-letter queues, which others name, before those."""
+        owners = self._journal.owners("call")
+        return sorted(owners, key=lambda owner: any("RedrivePolicy" in str(row) for _, row in self._rows(owner)))
+
+    def _rows(self, owner: str) -> list[tuple[str, Any]]:
+        return list(self._journal.rows("call", owner))
+
+
+def _name(service: str, params: Mapping[str, Any]) -> str:
+    """The name of the resource that a call is about."""
+    if service == "sqs":
+        return str(params.get("QueueName") or str(params.get("QueueUrl", "")).rsplit("/", 1)[-1])
+    return str(params.get("TableName") or params.get("ResourceArn", "")).rsplit("/", 1)[-1]

@@ -1,0 +1,354 @@
+"""`treadle dev --persist`: what is in tables and queues survives a restart, and a kill -9 at any moment."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from support.aws import refusal
+from support.dev import TREADLE, Dev, wait_until
+
+_LATE = """
+import pathlib, time
+
+config = {"name": "Late", "type": "event", "subscribes": ["work.given"], "emits": []}
+
+async def handler(data, context):
+    while not pathlib.Path(data["until"]).exists():
+        time.sleep(0.05)
+    await context.state.set("done", data["id"], {"done": True})
+"""
+_GIVE = """
+config = {"name": "Give", "type": "api", "path": "/give", "method": "POST", "emits": ["work.given"]}
+
+async def handler(req, context):
+    await context.state.update("given", "all", [{"type": "increment", "path": "n", "by": 1}])
+    await context.streams.notes.set("all", req["body"]["id"], {"text": "given"})
+    await context.emit({"topic": "work.given", "data": req["body"]})
+    return {"status": 201, "body": await context.state.get("given", "all")}
+"""
+_STREAM = 'config = {"name": "notes", "schema": None, "baseConfig": {"storageType": "default"}}\n'
+_SEEN = """
+config = {"name": "Seen", "type": "api", "path": "/seen", "method": "GET", "emits": []}
+
+async def handler(req, context):
+    notes = await context.streams.notes.get_group("all")
+    return {"body": {"done": len(await context.state.get_group("done")), "notes": len(notes)}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project without a step."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    return folder
+
+
+@contextmanager
+def running(project: Path, *arguments: str) -> Generator[Dev]:
+    """The emulator with `--persist`, until it is stopped or killed."""
+    dev = Dev(project, "--persist", "--no-watch", *arguments)
+    try:
+        yield dev
+    finally:
+        dev.stop()
+
+
+def kill(dev: Dev) -> None:
+    """What a crash does: nothing is written any more."""
+    dev.process.kill()
+    dev.process.wait()
+
+
+def make_table(dev: Dev, name: str, **more: Any) -> Any:
+    table: Any = dev.client("dynamodb")
+    table.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "N"},
+            *more.pop("attributes", ()),
+        ],
+        BillingMode="PAY_PER_REQUEST",
+        **more,
+    )
+    return table
+
+
+def item(number: int, **more: Any) -> dict[str, Any]:
+    return {"pk": {"S": "p"}, "sk": {"N": str(number)}, **more}
+
+
+def test_items_of_every_type_survive_a_kill(project: Path) -> None:
+    full = item(
+        1,
+        b={"B": b"\x00\xff"},
+        bs={"BS": [b"a", b"b"]},
+        ns={"NS": ["1", "2.5"]},
+        ss={"SS": ["x", "y"]},
+        n={"N": "12345678901234567890123456789012345678"},
+        m={"M": {"deep": {"L": [{"NULL": True}, {"BOOL": False}, {"S": "Größe 🙂"}]}}},
+    )
+    with running(project) as dev:
+        items = make_table(dev, "things")
+        items.put_item(TableName="things", Item=full)
+        items.put_item(TableName="things", Item=item(2))
+        items.delete_item(TableName="things", Key=item(2))
+        items.update_item(
+            TableName="things",
+            Key=item(3),
+            UpdateExpression="ADD hits :one",
+            ExpressionAttributeValues={":one": {"N": "1"}},
+        )
+        kill(dev)
+    with running(project) as dev:
+        found = dev.client("dynamodb").scan(TableName="things")["Items"]
+        assert sorted(found, key=lambda one: one["sk"]["N"]) == [full, item(3, hits={"N": "1"})]
+
+
+def test_indexes_time_to_live_and_stream_of_a_table_come_back(project: Path) -> None:
+    with running(project, "--clock", "manual") as dev:
+        items = make_table(
+            dev,
+            "indexed",
+            attributes=[{"AttributeName": "tag", "AttributeType": "S"}],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "by-tag",
+                    "KeySchema": [{"AttributeName": "tag", "KeyType": "HASH"}],
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+            ],
+        )
+        items.update_time_to_live(
+            TableName="indexed", TimeToLiveSpecification={"Enabled": True, "AttributeName": "until"}
+        )
+        now = dev.now()
+        items.put_item(TableName="indexed", Item=item(1, tag={"S": "a"}, until={"N": str(int(now) + 1000)}))
+        items.put_item(TableName="indexed", Item=item(2, tag={"S": "a"}))
+        dev.advance(500)
+        kill(dev)
+    with running(project, "--clock", "manual") as dev:
+        assert dev.now() == pytest.approx(now + 500, abs=0.01)
+        items = dev.client("dynamodb")
+
+        def tagged() -> int:
+            found: int = items.query(
+                TableName="indexed",
+                IndexName="by-tag",
+                KeyConditionExpression="tag = :a",
+                ExpressionAttributeValues={":a": {"S": "a"}},
+            )["Count"]
+            return found
+
+        assert tagged() == 2
+        dev.advance(700)
+        assert tagged() == 1
+
+
+def test_messages_survive_a_kill_with_their_receive_counts_delays_and_attributes(project: Path) -> None:
+    with running(project, "--clock", "manual") as dev:
+        sqs = dev.client("sqs")
+        url = sqs.create_queue(QueueName="work", Attributes={"VisibilityTimeout": "300"})["QueueUrl"]
+        attributes: Any = {
+            "text": {"DataType": "String", "StringValue": "ü"},
+            "bytes": {"DataType": "Binary", "BinaryValue": b"\x00\x01"},
+        }
+        sqs.send_message(QueueUrl=url, MessageBody="taken", MessageAttributes=attributes)
+        taken = sqs.receive_message(QueueUrl=url)["Messages"][0]
+        sqs.send_message(QueueUrl=url, MessageBody="waiting")
+        sqs.send_message(QueueUrl=url, MessageBody="delayed", DelaySeconds=600)
+        gone = sqs.send_message(QueueUrl=url, MessageBody="gone")
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)["Messages"]:
+            if message["MessageId"] == gone["MessageId"]:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        kill(dev)
+    with running(project, "--clock", "manual") as dev:
+        sqs = dev.client("sqs")
+        url = sqs.get_queue_url(QueueName="work")["QueueUrl"]
+        assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"] == {
+            "VisibilityTimeout": "300"
+        }
+        found = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"], MessageAttributeNames=["All"]
+        )["Messages"]
+        assert {message["Body"] for message in found} == {"taken", "waiting"}
+        again = next(message for message in found if message["Body"] == "taken")
+        assert again["MessageId"] == taken["MessageId"]
+        assert again["Attributes"]["ApproximateReceiveCount"] == "2"
+        assert again["MessageAttributes"]["bytes"]["BinaryValue"] == b"\x00\x01"
+        for message in found:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        dev.advance(600)
+        assert [message["Body"] for message in sqs.receive_message(QueueUrl=url)["Messages"]] == ["delayed"]
+
+
+def test_a_fifo_queue_keeps_its_order_and_knows_duplicates_of_before(project: Path) -> None:
+    def send(sqs: Any, url: str, number: int, group: str = "g") -> Any:
+        return sqs.send_message(
+            QueueUrl=url, MessageBody=str(number), MessageGroupId=group, MessageDeduplicationId=str(number)
+        )
+
+    with running(project, "--clock", "manual") as dev:
+        sqs = dev.client("sqs")
+        url = sqs.create_queue(QueueName="line.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+        first = [send(sqs, url, number) for number in range(5)]
+        received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=2)["Messages"]
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=received[0]["ReceiptHandle"])
+        kill(dev)
+    with running(project, "--clock", "manual") as dev:
+        sqs = dev.client("sqs")
+        url = sqs.get_queue_url(QueueName="line.fifo")["QueueUrl"]
+        assert send(sqs, url, 0)["MessageId"] == first[0]["MessageId"]
+        later = send(sqs, url, 5)
+        assert int(later["SequenceNumber"]) > int(first[4]["SequenceNumber"])
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+        assert [message["Body"] for message in messages] == ["1", "2", "3", "4", "5"]
+
+
+def test_a_step_that_was_at_work_when_the_emulator_died_gets_its_message_again(project: Path, tmp_path: Path) -> None:
+    (project / "steps").mkdir()
+    for name, text in (("late_step", _LATE), ("give_step", _GIVE), ("seen_step", _SEEN), ("notes_stream", _STREAM)):
+        (project / "steps" / f"{name}.py").write_text(text)
+    until = tmp_path / "go-on"
+    with running(project) as dev:
+        for number in range(3):
+            body = {"id": f"w{number}", "until": str(until)}
+            assert dev.http("POST", "/give", body).json() == {"n": number + 1}
+        queue = next(url for url in dev.client("sqs").list_queues()["QueueUrls"] if not url.endswith("--dead"))
+
+        def in_flight() -> bool:
+            names: Any = ["ApproximateNumberOfMessagesNotVisible"]
+            found = dev.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+            return bool(found[names[0]] != "0")
+
+        wait_until("the step works on a message", in_flight)
+        kill(dev)
+    until.write_text("")
+    with running(project) as dev:
+        wait_until("all work is done", lambda: dev.http("GET", "/seen").json() == {"done": 3, "notes": 3})
+        assert dev.http("POST", "/give", {"id": "w4", "until": str(until)}).json() == {"n": 4}
+
+
+def test_what_was_acknowledged_before_a_kill_is_there_and_transactions_are_whole(project: Path) -> None:
+    acknowledged: dict[str, list[int]] = {"items": [], "messages": [], "pairs": []}
+    with running(project) as dev:
+        items, sqs = make_table(dev, "written"), dev.client("sqs")
+        url = sqs.create_queue(QueueName="written")["QueueUrl"]
+        enough = threading.Event()
+
+        def put(number: int) -> None:
+            items.put_item(TableName="written", Item=item(number))
+
+        def send(number: int) -> None:
+            sqs.send_message(QueueUrl=url, MessageBody=str(number))
+
+        def pair(number: int) -> None:
+            both = [item(1_000_000 + number), item(2_000_000 + number)]
+            items.transact_write_items(TransactItems=[{"Put": {"TableName": "written", "Item": one}} for one in both])
+
+        def work(kind: str, write: Any) -> None:
+            number = 0
+            while True:
+                try:
+                    write(number)
+                except (BotoCoreError, ClientError):
+                    return
+                acknowledged[kind].append(number)
+                number += 1
+                if number > 40:
+                    enough.set()
+
+        workers = [
+            threading.Thread(target=work, args=pair_of)
+            for pair_of in (("items", put), ("messages", send), ("pairs", pair))
+        ]
+        for worker in workers:
+            worker.start()
+        assert enough.wait(30)
+        kill(dev)
+        for worker in workers:
+            worker.join()
+    with running(project) as dev:
+        found = dev.client("dynamodb").scan(TableName="written")["Items"]
+        numbers = {int(one["sk"]["N"]) for one in found}
+        assert numbers >= set(acknowledged["items"])
+        assert numbers >= {1_000_000 + number for number in acknowledged["pairs"]}
+        singles = {number - 1_000_000 for number in numbers if 1_000_000 <= number < 2_000_000}
+        assert singles == {number - 2_000_000 for number in numbers if number >= 2_000_000}
+        sqs, bodies = dev.client("sqs"), set[int]()
+        url = sqs.get_queue_url(QueueName="written")["QueueUrl"]
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            bodies |= {int(message["Body"]) for message in messages}
+        assert bodies >= set(acknowledged["messages"])
+
+
+def test_what_is_deleted_does_not_come_back(project: Path) -> None:
+    with running(project) as dev:
+        items, sqs = make_table(dev, "brief"), dev.client("sqs")
+        items.put_item(TableName="brief", Item=item(1))
+        items.delete_table(TableName="brief")
+        url = sqs.create_queue(QueueName="brief")["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody="x")
+        sqs.purge_queue(QueueUrl=url)
+        other = sqs.create_queue(QueueName="other")["QueueUrl"]
+        sqs.delete_queue(QueueUrl=other)
+    with running(project) as dev:
+        assert dev.client("dynamodb").list_tables()["TableNames"] == []
+        urls = dev.client("sqs").list_queues()["QueueUrls"]
+        assert [url.rsplit("/", 1)[-1] for url in urls] == ["brief"]
+        assert "Messages" not in dev.client("sqs").receive_message(QueueUrl=urls[0])
+        make_table(dev, "brief")
+        assert dev.client("dynamodb").scan(TableName="brief")["Items"] == []
+
+
+def test_without_the_option_nothing_is_kept(project: Path) -> None:
+    with Dev(project, "--no-watch") as dev:
+        make_table(dev, "passing")
+    assert not (project / ".treadle" / "data").exists()
+    with running(project) as dev:
+        assert refusal(dev.client("dynamodb").describe_table, TableName="passing")[0] == "ResourceNotFoundException"
+
+
+def test_data_that_cannot_be_read_is_an_error_that_says_what_to_do(project: Path) -> None:
+    data = project / ".treadle" / "data"
+    data.mkdir(parents=True)
+    (data / "emulator.sqlite").write_bytes(b"no database at all" * 100)
+    started = subprocess.run(
+        [TREADLE, "dev", project, "--persist", "--once", "--port", "0", "--aws-port", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert started.returncode == 1
+    assert "error[data-unreadable]" in started.stderr
+    assert "emulator.sqlite" in started.stderr
+
+
+def test_data_of_another_version_is_an_error(project: Path) -> None:
+    with running(project):
+        pass
+    file = project / ".treadle" / "data" / "emulator.sqlite"
+    with sqlite3.connect(file) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    started = subprocess.run(
+        [TREADLE, "dev", project, "--persist", "--once", "--port", "0", "--aws-port", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert started.returncode == 1
+    assert "its format is 99" in started.stderr
