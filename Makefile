@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test clients judges check bench docs format
+.PHONY: help setup demo test clients judges same check bench docs format mutants
 
 PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
@@ -22,12 +22,18 @@ clients:
 judges: setup
 	@python3 tools/set_up_judges.py
 
+mutants: setup ## Take away each permission of a rich app, one at a time, and see its flow fail (minutes)
+	@cd tests && ../$(PYTHON) mutants.py
+
 check: setup ## Format, lint, types and layers
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 	@$(PYTHON) -m pyright
 	@.venv/bin/lint-imports
+
+same: setup judges ## Let fifty random apps do the same here and on ministack (some fifteen minutes)
+	@TREADLE_SAME_SEEDS=$${TREADLE_SAME_SEEDS:-101-150} $(PYTHON) -m pytest -q tests/same
 
 format: setup ## Put the code into its form
 	@$(PYTHON) -m ruff format .

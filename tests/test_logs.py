@@ -211,10 +211,9 @@ def test_groups_and_streams_come_and_go(logs: Any, group: str, now: int) -> None
 
 
 def test_what_is_not_there_is_refused_by_name(logs: Any, group: str) -> None:
-    query: dict[str, Any] = {"logGroupName": group, "startTime": 0, "endTime": 1, "queryString": "fields @message"}
-    assert refusal(logs.start_query, **query) == (
+    assert refusal(logs.describe_subscription_filters, logGroupName=group) == (
         "UnknownOperationException",
-        "logs StartQuery is not in Treadle's emulator yet",
+        "logs DescribeSubscriptionFilters is not in Treadle's emulator yet",
     )
     code, message = refusal(logs.filter_log_events, logGroupName=group, filterPattern="[ip, user, ...]")
     assert code == "UnknownOperationException"

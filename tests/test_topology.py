@@ -208,8 +208,8 @@ def test_two_triggers_of_a_step_cannot_ask_for_different_queues() -> None:
     assert caught.value.finding.where == SourceLocation("steps/a_step.py", 2)
 
 
-@pytest.mark.parametrize(("stage", "kept"), [("dev", False), ("prod", True), ("pr-12", True)])
-def test_data_is_kept_on_every_stage_but_dev(stage: str, kept: bool) -> None:
+@pytest.mark.parametrize(("stage", "kept"), [("dev", False), ("prod", True), ("pr-12", False)])
+def test_data_is_kept_on_production_stages_only(stage: str, kept: bool) -> None:
     topology = build_topology(messaging_app(), fresh_placement("my-app", stage))
     tables: list[StateTable | StreamTable] = [*topology.of(StateTable), *topology.of(StreamTable)]
     assert {table.keeps_data for table in tables} == {kept}

@@ -11,7 +11,9 @@ from typing import cast
 
 from treadle_infra.interpreters import Interpreter
 from treadle_local.apigateway.service import ApiGateway
-from treadle_local.aws.authorization.policy import resource_policy_allows
+from treadle_local.aws.authorization.buckets import BucketPolicies
+from treadle_local.aws.authorization.resources import register
+from treadle_local.aws.authorization.standing import SessionTerms
 from treadle_local.aws.endpoint import Endpoint
 from treadle_local.aws.errors import AwsError, access_denied
 from treadle_local.aws.identity import Denial, Identity
@@ -22,6 +24,12 @@ from treadle_local.aws.sts import Sts
 from treadle_local.clock import LONGEST_ADVANCE_SECONDS, Clock, ManualClock
 from treadle_local.cloudformation.events import StackEvent
 from treadle_local.cloudformation.service import CloudFormation
+from treadle_local.cloudwatch.actions import Receivers
+from treadle_local.cloudwatch.published import ApiMetrics, FunctionMetrics, ScheduleMetrics
+from treadle_local.cloudwatch.published_queues import QueueMetrics
+from treadle_local.cloudwatch.series import Metrics
+from treadle_local.cloudwatch.service import CloudWatch
+from treadle_local.dynamodb.dynamodb import DynamoDb
 from treadle_local.dynamodb.service import DynamoDbItems
 from treadle_local.dynamodb.streams_service import DynamoDbStreams
 from treadle_local.functions.logs import LogLine
@@ -36,11 +44,17 @@ from treadle_local.gateway.http_api import INVOCATION_PATH, Exchange, HttpApis
 from treadle_local.gateway.websocket_apis import WebSocketApis
 from treadle_local.http.messages import Answer, Request, Response
 from treadle_local.http.server import Listener, listen
+from treadle_local.iam.service import Iam
 from treadle_local.logs.service import Logs
-from treadle_local.schedules.happenings import ScheduleHappening, log_trouble
+from treadle_local.observe.permissions import PermissionsReport, as_json, report
+from treadle_local.observe.policies import resources_with_policies
+from treadle_local.persist.persistence import Persistence
+from treadle_local.schedules.happenings import Firing, ScheduleHappening, Undelivered, log_trouble
 from treadle_local.schedules.service import Schedules
+from treadle_local.secretsmanager.service import SecretsManager
 from treadle_local.sns.service import Sns
 from treadle_local.sqs.service import Sqs
+from treadle_local.ssm.service import Ssm
 
 _CODE_PATH = "/__treadle/code/"
 _CALLBACKS_AT_ONCE = 500
@@ -81,26 +95,42 @@ class Emulator:
         runtime_folder: Callable[[], Path],
         code_cache: Path,
         local_environment: Callable[[], Mapping[str, str]] = dict,
+        persistence: Persistence | None = None,
     ) -> None:
         self.region = region
         self.clock = clock
         self.moto = moto
         self._watcher = watcher
+        self._persistence = persistence
         self.local_environment = local_environment
         self._listener: Listener | None = None
         self._unlogged: set[str] = set()
+        self._log_streams: set[tuple[str, str]] = set()
         self._turning = asyncio.Lock()
         self.items = DynamoDbItems(region, clock, lambda _table: None)
-        self.services = Services(moto, self.items)
+        self.dynamodb = DynamoDb(region, clock, self.items)
+        self.services = Services(moto)
         self.api_gateway = ApiGateway(region, clock)
-        self.logs = Logs(region, clock, moto)
-        self.identity = Identity(moto.role, clock.now, watcher.denied)
+        metrics = Metrics()
+        self.logs = Logs(region, clock, metrics)
+        self.iam = Iam(region, clock, lambda: self.identity.invalidate())
+        self.identity = Identity(self.iam.role, clock.now, watcher.denied, region)
+        self.buckets = BucketPolicies()
         self.sqs = Sqs(region, clock)
-        self.sns = Sns(region, clock, self.sqs, queue_accepts, watcher.undelivered)
         self.runtime = Runtime(region, self, interpreter, runtime_folder, code_cache)
         self.functions = LambdaService(region, clock, self, watcher.dropped)
+        self.sns = Sns(region, clock, self.sqs, self.functions, self._queue_accepts, watcher.undelivered)
+        self.cloudwatch = CloudWatch(
+            region, clock, metrics, Receivers(self.sns, self.functions, self.functions.resource_policy)
+        )
+        self._function_metrics = FunctionMetrics(metrics, clock)
+        self._api_metrics = ApiMetrics(metrics, clock)
+        self._schedule_metrics = ScheduleMetrics(metrics, clock)
+        self.functions.on_throttled(self._function_metrics.throttled)
+        self._queue_metrics = QueueMetrics(metrics, clock)
+        self.sqs.on_queue(self._queue_metrics.add)
         self.cloudformation = CloudFormation(region, clock, self, watcher.stack_event)
-        self.apis = HttpApis(region, clock, self.api_gateway, self.functions, self.identity, watcher.exchange)
+        self.apis = HttpApis(region, clock, self.api_gateway, self.functions, self.identity, self._exchanged)
         self.web_sockets = WebSocketApis(
             region, clock, self.api_gateway, self.functions, self.identity, watcher.socket, self.quiet
         )
@@ -110,7 +140,7 @@ class Emulator:
             clock, self.identity, self.functions, self, self.items.streams.find, watcher.batch, watcher.dropped
         )
         self.schedules = Schedules(
-            region, clock, moto, self.functions, self.sqs, self.sns, self.identity, self.trusts, watcher.schedule
+            region, clock, moto, self.functions, self.sqs, self.sns, self.identity, self.trusts, self._scheduled
         )
         self.services.own.update(
             {
@@ -118,24 +148,35 @@ class Emulator:
                 "apigatewayv2": self.api_gateway,
                 "events": self.schedules.events,
                 "scheduler": self.schedules.scheduler,
+                "dynamodb": self.dynamodb,
                 "dynamodbstreams": DynamoDbStreams(region, clock, self.items.streams),
                 "sqs": self.sqs,
                 "sns": self.sns,
+                "secretsmanager": SecretsManager(region, clock),
+                "ssm": Ssm(region, clock),
+                "iam": self.iam,
                 "lambda": self.functions,
                 "logs": self.logs,
                 "cloudformation": self.cloudformation,
-                "sts": Sts(region, clock.now, self.identity, moto.role),
+                "cloudwatch": self.cloudwatch,
+                "sts": Sts(region, clock.now, self.identity, self.iam.role, self.iam.policy_document),
             }
         )
-        self.services.on_change("iam", self.identity.invalidate)
+        self.services.on_change("s3", self.buckets.changed)
+        register(self.identity.resources, {**self.services.own, "s3": self.buckets})
         self.api_gateway.on_delete(self.web_sockets.drop)
 
     async def start(self, host: str, port: int) -> None:
         """Binds the AWS port. Raises TreadleError `port-busy`."""
-        endpoint = Endpoint(self.region, self.services, self.identity, self._internal, self.connections.answer)
+        if self._persistence is not None:
+            await self._persistence.attach(self.items, self.sqs, self._tags_of, self.call)
+        endpoint = Endpoint(
+            self.region, self.services, self.identity, self._internal, self.connections.answer, self._persistence
+        )
         await self.runtime.start()
         self._listener = await listen(endpoint, host, port)
         self.sqs.base_url = self.endpoint_url()
+        self.dynamodb.base_url = self.endpoint_url()
         self.functions.base_url = self.endpoint_url()
 
     async def close(self) -> None:
@@ -144,10 +185,14 @@ class Emulator:
         await self.web_sockets.close()
         await self.cloudformation.stop()
         self.schedules.close()
+        self.cloudwatch.close()
+        self._queue_metrics.close()
         await self.pollers.close()
         await self.stream_pollers.close()
         await self.functions.close()
         await self.runtime.close()
+        if self._persistence is not None:
+            self._persistence.close()
         self.moto.close()
 
     @property
@@ -167,6 +212,8 @@ class Emulator:
             if is_connections_path(request.path):
                 return None  # signed, as every call of AWS
             return self.web_sockets.upgrade_path(request) if request.wants_websocket else self.apis.answer_path(request)
+        if request.path == "/__treadle/iam":
+            return self._permissions_request(request)
         if request.path == "/__treadle/clock":
             return self._clock_request(request)
         if request.path.startswith(_CODE_PATH):
@@ -174,6 +221,20 @@ class Emulator:
             if package is not None:
                 return Response(200, package.read(), (("content-type", "application/zip"),))
         return None
+
+    async def _permissions_request(self, request: Request) -> Response:
+        if request.method != "GET":
+            return _json(405, {"error": "GET tells what is granted and what of it was used"})
+        return _json(200, as_json(await self.permissions()))
+
+    async def permissions(self) -> PermissionsReport:
+        """What roles and resources are granted, and what of it was used since the emulator started."""
+        policies: dict[str, dict[str, Mapping[str, object]]] = {}
+        for arn in await resources_with_policies(self.services, self.region):
+            document = self.identity.resources.document(arn)
+            if document is not None:
+                policies[arn] = {"policy": document}
+        return report(self.iam.granted(), policies, self.identity.usage)
 
     def _clock_request(self, request: Request) -> Response | Awaitable[Response]:
         if request.method == "GET":
@@ -194,12 +255,32 @@ class Emulator:
                 await asyncio.sleep(0)
                 while self.functions.pending_events() > _PENDING_EVENTS:  # noqa: ASYNC110 - it is no event of anybody's
                     await asyncio.sleep(0.01)
+            if self._persistence is not None:
+                self._persistence.keep_clock(clock.now())
+                self._persistence.settle()
         return _json(200, {"now": clock.now()})
+
+    def _tags_of(self, service: str, name: str) -> Mapping[str, str]:
+        resource = f"table/{name}" if service == "dynamodb" else name
+        return self.identity.resources.tags(self.region.arn(service, resource))
 
     # what CloudFormation reaches services through
 
     async def call(self, service: str, operation: str, params: Params) -> Result:
         return await self.services.call(service, operation, params)
+
+    # what is counted on its way to whoever watches
+
+    def _exchanged(self, exchange: Exchange) -> None:
+        self._api_metrics.count(exchange.api_id, exchange.stage, exchange.status, exchange.duration_ms)
+        self._watcher.exchange(exchange)
+
+    def _scheduled(self, happening: ScheduleHappening) -> None:
+        if isinstance(happening, Firing):
+            self._schedule_metrics.fired(happening.source_arn, happening.name)
+        elif isinstance(happening, Undelivered):
+            self._schedule_metrics.failed(happening.source_arn, happening.name)
+        self._watcher.schedule(happening)
 
     # what the runtime needs around it
 
@@ -207,14 +288,21 @@ class Emulator:
         return f"http://127.0.0.1:{self.port}"
 
     def credentials(self, role_arn: str, session: str) -> SessionCredentials:
-        issued = self.identity.issue(role_arn.rsplit("/", 1)[-1], session)
+        function_arn = self.region.arn("lambda", f"function:{session}")
+        terms = SessionTerms(keys={"lambda:SourceFunctionArn": function_arn})
+        issued = self.identity.issue(role_arn.rsplit("/", 1)[-1], session, terms=terms)
         return SessionCredentials(issued.access_key, issued.secret_key, issued.token)
 
     def log(self, version: FunctionVersion, stream: str, line: LogLine) -> None:
         group = version.logging.group
-        target = Target("logs:PutLogEvents", self.region.arn("logs", f"log-group:{group}:log-stream:{stream}"))
+        resource = self.region.arn("logs", f"log-group:{group}:log-stream:{stream}")
         caller = Caller(role=version.role_arn.rsplit("/", 1)[-1], session=version.name)
-        if self.identity.allows(caller.role or "", target):
+        begun = (group, stream) in self._log_streams
+        actions = ("logs:PutLogEvents",) if begun else ("logs:CreateLogStream", "logs:PutLogEvents")
+        wanted = [Target(action, resource) for action in actions]
+        target = next((one for one in wanted if not self.identity.allows(caller.role or "", one)), None)
+        if target is None:
+            self._log_streams.add((group, stream))
             self.logs.append(group, stream, line.text, line.time_ms)
         elif stream not in self._unlogged:  # said once for each environment: its lines are on the terminal all the same
             self._unlogged.add(stream)
@@ -231,24 +319,15 @@ class Emulator:
             raise AwsError("InternalFailure", f"s3://{bucket}/{key} could not be read", status=500)
         return body
 
-    def trusts(self, role_arn: str, service_principal: str) -> bool | None:
-        role = self.moto.role(role_arn.rsplit("/", 1)[-1])
-        if role is None:
-            return None
-        return resource_policy_allows(
-            role.trust,
-            "sts:AssumeRole",
-            role_arn,
-            principal_service=service_principal,
-            principal_arn=None,
-            context={"aws:SourceAccount": self.region.account},
-        )
+    def trusts(self, role_arn: str, service_principal: str, source_arn: str | None = None) -> bool | None:
+        return self.identity.trusts(role_arn, service_principal, source_arn)
 
     def role_allows(self, role_arn: str, action: str, resource: str) -> bool:
         return self.identity.allows(role_arn.rsplit("/", 1)[-1], Target(action, resource))
 
     async def invoke(self, version: FunctionVersion, payload: bytes, request: InvokeRequest) -> InvokeOutcome:
-        return await self.runtime.invoke(version, payload, request)
+        running = self.runtime.invoke(version, payload, request)
+        return await self._function_metrics.measure(version.name, request.invoked_arn, running)
 
     def source_exists(self, arn: str) -> bool:
         return self.sqs.resolve(arn) is not None or self.items.streams.find(arn) is not None
@@ -264,6 +343,12 @@ class Emulator:
         self.pollers.refresh()
         self.stream_pollers.refresh()
 
+    def _queue_accepts(
+        self, policy: Mapping[str, object], action: str, resource: str, service_principal: str, source_arn: str
+    ) -> bool:
+        """Whether a queue's policy lets a service send to it on behalf of a resource (a topic)."""
+        return self.identity.admits(service_principal, policy, action, resource, source_arn)
+
     async def send_to(self, destination_arn: str, body: str) -> None:
         name = destination_arn.rsplit(":", 1)[-1]
         if ":sqs:" in destination_arn:
@@ -271,20 +356,6 @@ class Emulator:
             await self.services.call("sqs", "SendMessage", {"QueueUrl": url, "MessageBody": body})
         else:
             await self.services.call("sns", "Publish", {"TopicArn": destination_arn, "Message": body})
-
-
-def queue_accepts(
-    policy: dict[str, object], action: str, resource: str, service_principal: str, source_arn: str
-) -> bool:
-    """Whether a queue's policy lets a service send to it on behalf of a resource (a topic)."""
-    return resource_policy_allows(
-        policy,
-        action,
-        resource,
-        principal_service=service_principal,
-        principal_arn=None,
-        context={"aws:SourceArn": source_arn},
-    )
 
 
 def _json(status: int, value: object) -> Response:

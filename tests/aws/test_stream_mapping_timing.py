@@ -16,9 +16,9 @@ from support.aws import ACCOUNT
 from support.change_streams import item
 from support.lambda_account import ECHO, zipped
 from support.policies import allow, document
+from treadle_local.aws.authorization.roles import RolePolicies
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.identity import Identity
-from treadle_local.aws.moto_bridge import RolePolicies
 from treadle_local.aws.service import ROOT, Region
 from treadle_local.clock import ManualClock
 from treadle_local.dynamodb.change_stream import MOST_KEPT, ChangeStream

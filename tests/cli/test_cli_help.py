@@ -8,7 +8,7 @@ import pytest
 
 from support.command import treadle
 
-COMMANDS = ("dev", "check", "synth", "invoke", "emit", "logs", "trace", "new", "cron")
+COMMANDS = ("dev", "check", "synth", "deploy", "remove", "invoke", "emit", "logs", "trace", "new", "cron")
 
 
 def test_version_is_one_line() -> None:

@@ -126,6 +126,10 @@ class Dev:
         answer = self.request(self.endpoint, "POST", "/__treadle/clock", {"advance_seconds": seconds}, None)
         assert answer.status == 200, answer.body
 
+    def now(self) -> float:
+        """What the emulator's clock shows, in seconds since the epoch."""
+        return float(self.request(self.endpoint, "GET", "/__treadle/clock", None, None).json()["now"])
+
     def client(self, service: str, credentials: Mapping[str, str] | None = None) -> Any:
         """A plain boto3 client at the endpoint; root's unless credentials are given."""
         keys = credentials or {"aws_access_key_id": "test", "aws_secret_access_key": "test"}

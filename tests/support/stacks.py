@@ -111,8 +111,12 @@ def inventory(emulator: Dev) -> dict[str, list[str]]:
         "schedules": listed("scheduler", "list_schedules", "Schedules", "Name"),
         "alarms": listed("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
         "buckets": listed("s3", "list_buckets", "Buckets", "Name"),
+        "groups": listed("scheduler", "list_schedule_groups", "ScheduleGroups", "Name"),
+        "secrets": listed("secretsmanager", "list_secrets", "SecretList", "ARN"),
         "parameters": listed("ssm", "describe_parameters", "Parameters", "Name"),
     }
+    policies = emulator.client("iam").list_policies(Scope="Local")["Policies"]
+    found["policies"] = sorted(each["Arn"] for each in policies)
     apis = emulator.client("apigatewayv2")
     for member in ("routes", "integrations", "stages"):
         found[member] = sorted(

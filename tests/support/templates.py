@@ -106,6 +106,7 @@ def everything() -> dict[str, Json]:
             {"ApiId": ref("Api"), "RouteKey": "GET /x", "Target": sub("integrations/${Integration}")},
         ),
         "Stage": resource("ApiGatewayV2::Stage", {"ApiId": ref("Api"), "StageName": "$default", "AutoDeploy": True}),
+        "Deployment": resource("ApiGatewayV2::Deployment", {"ApiId": ref("Api")}, DependsOn="Route"),
         "Rule": resource(
             "Events::Rule",
             {"ScheduleExpression": "rate(1 day)", "State": "DISABLED", "Targets": [{"Arn": ref("Alias"), "Id": "f"}]},
@@ -119,7 +120,27 @@ def everything() -> dict[str, Json]:
                 "Target": {"Arn": ref("Alias"), "RoleArn": att("Role")},
             },
         ),
+        "Group": resource("Scheduler::ScheduleGroup", {}),
         "Parameter": resource("SSM::Parameter", {"Type": "String", "Value": ref("Topic")}),
+        "Secret": resource("SecretsManager::Secret", {"GenerateSecretString": {"PasswordLength": 20}}),
+        "Helper": resource("IAM::Role", {"AssumeRolePolicyDocument": LAMBDA_TRUST}),
+        "Policy": resource("IAM::Policy", {**inline_policy("s3:GetObject", "*"), "Roles": [ref("Helper")]}),
+        "RolePolicy": resource("IAM::RolePolicy", {**inline_policy("s3:PutObject", "*"), "RoleName": ref("Helper")}),
+        "ManagedPolicy": resource(
+            "IAM::ManagedPolicy", {"PolicyDocument": document(allow("s3:ListBucket")), "Roles": [ref("Helper")]}
+        ),
+        "BucketPolicy": resource(
+            "S3::BucketPolicy", {"Bucket": ref("Bucket"), "PolicyDocument": bucket_policy(att("Bucket"))}
+        ),
+        "Inbox": resource("SQS::Queue", {}),
+        "InboxPolicy": resource(
+            "SQS::QueueInlinePolicy",
+            {"Queue": ref("Inbox"), "PolicyDocument": document(topic_may_send(att("Inbox"), ref("News")))},
+        ),
+        "News": resource("SNS::Topic", {}),
+        "NewsPolicy": resource(
+            "SNS::TopicInlinePolicy", {"TopicArn": ref("News"), "PolicyDocument": topic_policy("News")}
+        ),
         "Alarm": resource(
             "CloudWatch::Alarm",
             {
@@ -145,9 +166,13 @@ def queue_policy() -> Json:
     return document(topic_may_send(att("Queue"), ref("Topic")))
 
 
-def topic_policy() -> Json:
+def topic_policy(topic: str = "Topic") -> Json:
     statement = allow("sns:Publish", Principal={"Service": "events.amazonaws.com"})
-    return document({**statement, "Resource": ref("Topic")})
+    return document({**statement, "Resource": ref(topic)})
+
+
+def bucket_policy(bucket: Any) -> Json:
+    return document({**allow("s3:ListBucket", Principal={"Service": "logs.amazonaws.com"}), "Resource": bucket})
 
 
 def table_properties(**properties: Any) -> Json:

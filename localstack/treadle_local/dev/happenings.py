@@ -9,6 +9,7 @@ from typing import Any
 
 from treadle_infra.app.findings import Finding
 from treadle_local.observe.lines import Level
+from treadle_local.observe.permissions import PermissionsReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,13 @@ class Trouble:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What each step was granted and what of it was used; told when the run ends, where that was asked for."""
+
+    report: PermissionsReport
+
+
 Happening = (
     Progress
     | Found
@@ -210,5 +218,6 @@ Happening = (
     | Announced
     | Denied
     | Trouble
+    | Permissions
 )
 Tell = Callable[[Happening], None]

@@ -41,6 +41,7 @@ from treadle_local.functions.runtime_client import runtime_folder
 from treadle_local.gateway import event
 from treadle_local.http.messages import Answer, Request, Response
 from treadle_local.http.server import Listener, listen
+from treadle_local.persist.persistence import Persistence
 
 STAGE = "dev"
 
@@ -61,6 +62,8 @@ class DevOptions:
     clock: Literal["real", "manual"] = "real"
     once: bool = False
     watch: bool = True
+    persist: bool = False
+    iam_report: bool = False
 
 
 async def run_dev(options: DevOptions, tell: Tell, stop: asyncio.Event) -> int:
@@ -72,6 +75,7 @@ async def run_dev(options: DevOptions, tell: Tell, stop: asyncio.Event) -> int:
             return session.once_exit_code if started else 1
         if started:
             await session.serve(stop)
+            await session.tell_permissions()
         return 0
     finally:
         await session.close()
@@ -98,12 +102,13 @@ class _Session:
         self._tell = tell
         self._started = time.perf_counter()
         self._folder = prepare_folder(options.project)
-        self._clock: Clock = ManualClock() if options.clock == "manual" else RealClock()
+        self._clock: Clock = RealClock()
         self._region = Region()
         self._moto = Moto(self._region)
         self._translator = Translator(tell)
         self._compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile")
         self._lock: ProjectLock | None = None
+        self._persistence: Persistence | None = None
         self._emulator: Emulator | None = None
         self._listener: Listener | None = None
         self._api_id: str | None = None
@@ -121,6 +126,10 @@ class _Session:
 
     async def start(self) -> None:
         self._lock = ProjectLock(self._options.project, self._folder)
+        if self._options.persist:
+            self._persistence = Persistence(self._folder / "data", lambda name, text: self._tell(Trouble(name, text)))
+        if self._options.clock == "manual":
+            self._clock = ManualClock(self._persistence.clock() if self._persistence is not None else None)
         self._listener = await listen(self._answer, self._options.host, self._options.http_port)
         if self._options.watch and not self._options.once:
             self._edits = Edits(self._options.project)
@@ -137,6 +146,7 @@ class _Session:
             runtime_folder=lambda: runtime,
             code_cache=self._folder / "cache" / "code",
             local_environment=lambda: self._local_environment,
+            persistence=self._persistence,
         )
         await self._emulator.start(self._options.host, self._options.aws_port)
         compilation = await self._compile()
@@ -207,6 +217,11 @@ class _Session:
         while await _unless(stop, self._edits.next()):
             if not await _unless(stop, self._try_to_reload()):
                 return
+
+    async def tell_permissions(self) -> None:
+        """The report on granted and used permissions, where it was asked for."""
+        if self._options.iam_report and self._emulator is not None:
+            self._tell(self._translator.permissions(await self._emulator.permissions()))
 
     async def _try_to_reload(self) -> None:
         try:
@@ -339,6 +354,8 @@ class _Session:
             await self._emulator.close()
         else:
             self._moto.close()
+            if self._persistence is not None:
+                self._persistence.close()
         self._compiler.shutdown(wait=True, cancel_futures=True)
         if self._lock is None:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC
 from typing import Any, assert_never
 
@@ -17,6 +18,7 @@ from treadle_local.dev.happenings import (
     Fired,
     Handled,
     Logged,
+    Permissions,
     Printed,
     Rejected,
     Requested,
@@ -31,6 +33,7 @@ from treadle_local.gateway import happenings
 from treadle_local.gateway.happenings import SocketHappening
 from treadle_local.gateway.http_api import Exchange
 from treadle_local.observe.lines import Platform, Raised, Recorded, Reported, Said, Text, is_system, parse_line
+from treadle_local.observe.permissions import PermissionsReport
 from treadle_local.schedules.happenings import Firing, Missed, ScheduleHappening, Undelivered
 
 
@@ -146,6 +149,12 @@ class Translator:
 
     def _step_of(self, function_arn: str | None) -> str | None:
         return None if function_arn is None else self._step(_function_name(function_arn))
+
+    def permissions(self, found: PermissionsReport) -> Permissions:
+        """The report with the steps whose roles they are."""
+        return Permissions(
+            replace(found, roles=tuple(replace(role, step=self.steps.get(role.name)) for role in found.roles))
+        )
 
     def _denied(self, denial: Denial) -> None:
         step = self._step(denial.caller.role or denial.caller.session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Params, Result
@@ -23,12 +24,14 @@ class Concurrency:
         self._registry = registry
         self._backing = backing
         self._running: Counter[str] = Counter()
+        self.on_throttled: Callable[[str], None] = lambda _name: None
 
     async def run(self, version: FunctionVersion, payload: bytes, request: InvokeRequest) -> InvokeOutcome:
         """Runs the function once. Raises TooManyRequestsException above the function's reserved concurrency."""
         function = self._registry.functions.get(version.name)
         limit = function.reserved_concurrency if function is not None else None
         if limit is not None and self._running[version.name] >= limit:
+            self.on_throttled(version.name)
             raise AwsError(
                 "TooManyRequestsException",
                 "Rate Exceeded.",

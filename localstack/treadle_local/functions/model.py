@@ -143,6 +143,7 @@ class InvokeOutcome:
     payload: bytes
     function_error: str | None = None
     log_tail: str = ""
+    duration_ms: float = 0.0
 
 
 class Backing(Protocol):

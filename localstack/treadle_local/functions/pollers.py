@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import uuid
 from collections.abc import Callable, Sequence
@@ -140,11 +141,16 @@ class Pollers:
         record = _record(message, mapping.source_arn, self._region)
         passes = compile_filters(mapping.filters).pass_message(record)
         if not passes and not queue.closed:
-            queue.delete(message.receipt)
+            _delete(queue, message)
         return passes
 
     async def work(self, mapping: EventSourceMapping, queue: Queue, messages: Sequence[ReceivedMessage]) -> None:
-        """Invokes the function with a batch and deletes from the queue what it does not report as failed."""
+        """Invokes the function with a batch and deletes from the queue what it does not report as failed.
+
+        A batch from a FIFO queue may have messages of several groups, each group's in order. What failed keeps its
+        group from coming until it comes again itself, since the queue gives out none of a group that is in flight.
+        Source: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html (FIFO queues)
+        """
         request_id = str(uuid.uuid4())
         payload = sqs_event(messages, mapping.source_arn, self._region)
         try:
@@ -156,7 +162,7 @@ class Pollers:
             failed, problem = {message.message.message_id for message in messages}, refusal.message
         for message in messages:
             if message.message.message_id not in failed and not queue.closed:
-                queue.delete(message.receipt)
+                _delete(queue, message)
         function = mapping.function_arn.split(":")[6]
         self._on_batch(Batch(function, mapping.source_arn, len(messages), len(failed), request_id, problem))
 
@@ -179,7 +185,7 @@ class _Poller:
     def is_quiet(self) -> bool:
         """Whether nothing happens here until a message comes or the clock is turned."""
         queue = None if self._waits_for_clock else self._pollers.queue(self.mapping)
-        return not self._batches and (queue is None or not queue.counts().visible)
+        return not self._batches and (queue is None or not queue.has_receivable())
 
     async def finish(self) -> None:
         """Polls no more; returns when the batches under way are done. Cancelled, it gives them up."""
@@ -260,6 +266,12 @@ class _Poller:
             )
 
 
+def _delete(queue: Queue, message: ReceivedMessage) -> None:
+    """Deletes a message, unless it is in a FIFO queue and visible again by now: then it will come again."""
+    with contextlib.suppress(AwsError):
+        queue.delete(message.receipt)
+
+
 def sqs_event(messages: Sequence[ReceivedMessage], queue_arn: str, region: Region) -> bytes:
     """The event of a batch. Source: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
     records = [_record(received, queue_arn, region) for received in messages]
@@ -278,6 +290,10 @@ def _record(received: ReceivedMessage, queue_arn: str, region: Region) -> dict[s
         attributes["AWSTraceHeader"] = message.trace_header
     if message.group_id is not None:
         attributes["MessageGroupId"] = message.group_id
+    if message.deduplication_id is not None:
+        attributes["MessageDeduplicationId"] = message.deduplication_id
+    if received.sequence_number is not None:
+        attributes["SequenceNumber"] = received.sequence_number
     if received.dead_letter_source_arn is not None:
         attributes["DeadLetterQueueSourceArn"] = received.dead_letter_source_arn
     record: dict[str, Any] = {

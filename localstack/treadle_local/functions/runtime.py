@@ -139,7 +139,7 @@ class Runtime:
         self._say(version, environment, request.request_id, report)
         error = None if done.status == "success" else "Unhandled"
         log = "\n".join((*done.output, report)).encode("utf-8", "replace")
-        return InvokeOutcome(done.payload, error, log[-_LOG_TAIL_BYTES:].decode("utf-8", "ignore"))
+        return InvokeOutcome(done.payload, error, log[-_LOG_TAIL_BYTES:].decode("utf-8", "ignore"), done.duration_ms)
 
     # environments
 

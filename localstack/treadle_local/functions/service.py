@@ -97,6 +97,10 @@ class LambdaService:
 
     # the Service protocol
 
+    def policy_of(self, arn: str) -> Mapping[str, Any] | None:
+        """The policy of a function, version or alias."""
+        return self.resource_policy(arn)
+
     def handle(self, operation: str, params: Params, caller: Caller) -> Result | Awaitable[Result]:
         """See `Service`. Everything but Invoke and what reads code is done at once."""
         if operation == "Invoke":
@@ -167,6 +171,10 @@ class LambdaService:
     def resource_policy(self, function: str) -> dict[str, Any] | None:
         """The policy document of a function, version or alias, by its name or ARN; None where it has none."""
         return self._permissions.document(function)
+
+    def on_throttled(self, callback: Callable[[str], None]) -> None:
+        """Calls back with the name of a function that was not run, for its reserved concurrency."""
+        self._concurrency.on_throttled = callback
 
     def code(self, sha256_hex: str) -> CodePackage | None:
         """The package that GetFunction's `Location` offers, `<base_url>/__treadle/code/<sha256_hex>.zip`."""

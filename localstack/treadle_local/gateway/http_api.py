@@ -39,6 +39,8 @@ class Exchange:
     duration_ms: float
     function: str | None
     trace_id: str | None
+    api_id: str = ""
+    stage: str = ""
 
 
 class HttpApis:
@@ -90,7 +92,9 @@ class HttpApis:
         duration_ms = (time.perf_counter() - started) * 1000
         function = match.integration.function_arn if match is not None else None
         trace_id = next((value for name, value in response.headers if name == "x-trace-id"), None)
-        self._on_exchange(Exchange(request.method, path, response.status, duration_ms, function, trace_id))
+        self._on_exchange(
+            Exchange(request.method, path, response.status, duration_ms, function, trace_id, api_id, stage)
+        )
         return response
 
     async def _integrate(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from treadle_local.aws.authorization.policy import resource_policy_allows
 from treadle_local.aws.errors import access_denied
 from treadle_local.aws.identity import Identity
-from treadle_local.aws.service import Caller, Target
+from treadle_local.aws.service import Target
 from treadle_local.functions.model import InvokeOutcome, InvokeRequest
 from treadle_local.functions.service import LambdaService
 from treadle_local.gateway.routes import Integration
@@ -29,8 +28,8 @@ class Invoker:
         Raises: AwsError where the integration's role may not invoke it, or Lambda refuses.
         """
         if integration.credentials_role is not None:
-            role = integration.credentials_role.rsplit("/", 1)[-1]
-            caller = Caller(role=role, session="BackplaneAssumeRoleSession")
+            role = integration.credentials_role
+            caller = self._identity.service_session(role, _PRINCIPAL, "BackplaneAssumeRoleSession")
             self._identity.authorize(caller, (Target(_ACTION, integration.function_arn),))
         version, invoked_arn = self._functions.resolve(integration.function_arn, None)
         request = InvokeRequest("RequestResponse", request_id, invoked_arn)
@@ -49,12 +48,5 @@ class Invoker:
         if integration.credentials_role is not None:
             return
         document = self._functions.resource_policy(integration.function_arn)
-        if document is None or not resource_policy_allows(
-            document,
-            _ACTION,
-            integration.function_arn,
-            principal_service=_PRINCIPAL,
-            principal_arn=None,
-            context={"aws:SourceArn": source_arn},
-        ):
-            raise access_denied(_PRINCIPAL, _ACTION, integration.function_arn)
+        if not self._identity.admits(_PRINCIPAL, document, _ACTION, integration.function_arn, source_arn):
+            raise access_denied(_PRINCIPAL, _ACTION, integration.function_arn, policy="resource-based policy")

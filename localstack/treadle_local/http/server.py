@@ -302,7 +302,9 @@ class _Connection(asyncio.Protocol):
         head = [_STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} Unknown\r\n".encode()]
         head.extend(f"{name}: {value}\r\n".encode("latin-1", "replace") for name, value in response.headers)
         bodiless = response.status in _BODILESS
-        if not bodiless:
+        # the length that a HEAD is told is of a body that nobody has
+        is_told = request is not None and request.method == "HEAD" and _tells_length(response)
+        if not bodiless and not is_told:
             head.append(f"content-length: {len(response.body)}\r\n".encode())
         if not keep_alive:
             head.append(b"connection: close\r\n")
@@ -320,3 +322,7 @@ class _Connection(asyncio.Protocol):
         if not self._refused:
             self._refused = True
             self._in_turn(Response(status, message, (("content-type", "text/plain"),)), keep_alive=False)
+
+
+def _tells_length(response: Response) -> bool:
+    return any(name.lower() == "content-length" for name, _ in response.headers)

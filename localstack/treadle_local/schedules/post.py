@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from treadle_local.aws.authorization.policy import resource_policy_allows
 from treadle_local.aws.errors import AwsError, access_denied
 from treadle_local.aws.identity import Identity
 from treadle_local.aws.service import ROOT, Region, Target
@@ -23,6 +22,9 @@ _TARGET = re.compile(
 )
 SERVICES = ("lambda", "sqs", "sns")
 
+Trusts = Callable[[str, str, str | None], bool | None]
+"""Whether a role may be assumed by a service on behalf of a resource; None where there is no such role."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sender:
@@ -31,6 +33,15 @@ class Sender:
     arn: str
     service: str
     role_arn: str | None = None
+
+    @property
+    def trust_source(self) -> str:
+        """What `aws:SourceArn` is when the role is assumed: the rule, or the schedule's group.
+
+        Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+        """
+        place, schedule, path = self.arn.partition(":schedule/")
+        return f"{place}:schedule-group/{path.partition('/')[0]}" if schedule else self.arn
 
 
 def service_of(arn: str) -> str | None:
@@ -49,7 +60,7 @@ class Post:
         sqs: Sqs,
         sns: Sns,
         identity: Identity,
-        trusts: Callable[[str, str], bool | None],
+        trusts: Trusts,
     ) -> None:
         self._region = region
         self._functions = functions
@@ -100,7 +111,7 @@ class Post:
         """Raises AccessDeniedException where neither the sender's role nor, without one, the resource allows it."""
         if sender.role_arn is not None:
             role = sender.role_arn.rsplit("/", 1)[-1]
-            trusted = self._trusts(sender.role_arn, sender.service)
+            trusted = self._trusts(sender.role_arn, sender.service, sender.trust_source)
             if not trusted:
                 message = f"The role {sender.role_arn} {'cannot be assumed' if trusted is False else 'does not exist'}"
                 raise AwsError("AccessDeniedException", f"{message} by {sender.service}", status=403)
@@ -108,17 +119,7 @@ class Post:
                 principal = f"arn:aws:sts::{self._region.account}:assumed-role/{role}/{sender.service.split('.')[0]}"
                 refusal = access_denied(principal, action, resource)
                 raise AwsError(refusal.code, refusal.message, status=403)
-        elif policy is None or not self._admits(policy, sender, action, resource):
-            reason = "because no resource-based policy allows the action"
+        elif not self._identity.admits(sender.service, policy, action, resource, sender.arn):
+            reason = f"because no resource-based policy allows the {action} action"
             message = f"{sender.service} is not authorized to perform: {action} on resource: {resource} {reason}"
             raise AwsError("AccessDeniedException", message, status=403)
-
-    def _admits(self, policy: Mapping[str, Any], sender: Sender, action: str, resource: str) -> bool:
-        return resource_policy_allows(
-            policy,
-            action,
-            resource,
-            principal_service=sender.service,
-            principal_arn=None,
-            context={"aws:SourceArn": sender.arn, "aws:SourceAccount": self._region.account},
-        )

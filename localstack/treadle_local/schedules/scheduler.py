@@ -17,7 +17,7 @@ from treadle_local.schedules.errands import DeadLetterQueue, Errand, Errands, Fa
 from treadle_local.schedules.groups import Group, Groups
 from treadle_local.schedules.happenings import Firing, Missed, Tell
 from treadle_local.schedules.moments import moment_of, written
-from treadle_local.schedules.post import Sender
+from treadle_local.schedules.post import Sender, Trusts
 from treadle_local.schedules.refusals import conflict, invalid
 from treadle_local.schedules.schedule import Schedule, check_schedule
 from treadle_local.schedules.timetable import Timetable
@@ -31,9 +31,7 @@ _DATES = ("StartDate", "EndDate")
 class Scheduler:
     """Schedules in groups. Schedules fire with the rights of their role, which must trust Scheduler."""
 
-    def __init__(
-        self, region: Region, clock: Clock, trusts: Callable[[str, str], bool | None], errands: Errands, tell: Tell
-    ) -> None:
+    def __init__(self, region: Region, clock: Clock, trusts: Trusts, errands: Errands, tell: Tell) -> None:
         self._region = region
         self._clock = clock
         self._trusts = trusts
@@ -103,7 +101,8 @@ class Scheduler:
         settings |= {name: moment_of(settings[name]) for name in _DATES if name in settings}
         starts_as_before = known is not None and settings.get("StartDate") == known.settings.get("StartDate")
         check_schedule(settings, now, any_start=starts_as_before)
-        if not self._trusts(settings["Target"]["RoleArn"], _PRINCIPAL):
+        group = self._region.arn("scheduler", f"schedule-group/{params.get('GroupName') or 'default'}")
+        if not self._trusts(settings["Target"]["RoleArn"], _PRINCIPAL, group):
             raise invalid("The execution role you provide must allow AWS EventBridge Scheduler to assume the role.")
         return settings
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 from treadle_local.aws.identity import Identity
@@ -13,7 +12,7 @@ from treadle_local.functions.service import LambdaService
 from treadle_local.schedules.errands import Errands
 from treadle_local.schedules.events import Events
 from treadle_local.schedules.happenings import Tell
-from treadle_local.schedules.post import Post
+from treadle_local.schedules.post import Post, Trusts
 from treadle_local.schedules.scheduler import Scheduler
 from treadle_local.sns.service import Sns
 from treadle_local.sqs.service import Sqs
@@ -31,7 +30,7 @@ class Schedules:
         sqs: Sqs,
         sns: Sns,
         identity: Identity,
-        trusts: Callable[[str, str], bool | None],
+        trusts: Trusts,
         tell: Tell,
     ) -> None:
         self._errands = Errands(clock, Post(region, functions, sqs, sns, identity, trusts), tell)
