@@ -19,7 +19,7 @@ test: setup clients judges ## Run all tests
 clients:
 	@python3 tools/set_up_clients.py
 
-judges: setup
+judges: setup ## Install ministack and the AWS CLI, by which tests judge the emulator
 	@python3 tools/set_up_judges.py
 
 mutants: setup ## Take away each permission of a rich app, one at a time, and see its flow fail (minutes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,8 @@ from treadle_local.ssm.service import Ssm
 
 _CODE_PATH = "/__treadle/code/"
 _CALLBACKS_AT_ONCE = 500
+_PATIENCE_SECONDS = 0.5
+"""Real ones, for which the clock waits at most before it is turned."""
 _PENDING_EVENTS = 1_000
 """So many events of asynchronous invocations may be under way before the clock is turned on."""
 _NO_FORMS = (
@@ -129,7 +132,7 @@ class Emulator:
         self.functions.on_throttled(self._function_metrics.throttled)
         self._queue_metrics = QueueMetrics(metrics, clock)
         self.sqs.on_queue(self._queue_metrics.add)
-        self.cloudformation = CloudFormation(region, clock, self, watcher.stack_event)
+        self.cloudformation = CloudFormation(region, clock, self, self._stack_event)
         self.apis = HttpApis(region, clock, self.api_gateway, self.functions, self.identity, self._exchanged)
         self.web_sockets = WebSocketApis(
             region, clock, self.api_gateway, self.functions, self.identity, watcher.socket, self.quiet
@@ -201,9 +204,9 @@ class Emulator:
         return self._listener.port
 
     def quiet(self) -> bool:
-        """Whether nothing is under way: no invocation, no message or record on its way to one."""
+        """Whether nothing is under way: no invocation, no message or record on its way to one, no turn of the clock."""
         parts = (self.pollers.quiet, self.stream_pollers.quiet, self.schedules.quiet, self.functions.quiet)
-        return all(part() for part in parts)
+        return not self._turning.locked() and all(part() for part in parts)
 
     # /__treadle and other addresses that are not AWS's
 
@@ -250,6 +253,7 @@ class Emulator:
 
     async def _turn(self, clock: ManualClock, end: float) -> Response:
         """Turns the clock, with turns for others in between; a year of firings must not be accepted all at once."""
+        await self._settled()
         async with self._turning:
             while not clock.advance_towards(end, _CALLBACKS_AT_ONCE):
                 await asyncio.sleep(0)
@@ -260,6 +264,12 @@ class Emulator:
                 self._persistence.settle()
         return _json(200, {"now": clock.now()})
 
+    async def _settled(self) -> None:
+        """Returns when nothing is under way: what a step is doing now takes no day. A step that hangs may be timed."""
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while not self.quiet() and time.monotonic() < end:  # noqa: ASYNC110 - to be quiet is no event of anybody's
+            await asyncio.sleep(0.005)
+
     def _tags_of(self, service: str, name: str) -> Mapping[str, str]:
         resource = f"table/{name}" if service == "dynamodb" else name
         return self.identity.resources.tags(self.region.arn(service, resource))
@@ -269,7 +279,12 @@ class Emulator:
     async def call(self, service: str, operation: str, params: Params) -> Result:
         return await self.services.call(service, operation, params)
 
-    # what is counted on its way to whoever watches
+    # what is noted on its way to whoever watches
+
+    def _stack_event(self, event: StackEvent) -> None:
+        if self._persistence is not None:
+            self._persistence.rollbacks.watch(event)
+        self._watcher.stack_event(event)
 
     def _exchanged(self, exchange: Exchange) -> None:
         self._api_metrics.count(exchange.api_id, exchange.stage, exchange.status, exchange.duration_ms)
