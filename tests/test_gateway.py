@@ -53,6 +53,13 @@ class Api:
     def integrate(self, source: str, **settings: Any) -> str:
         """A new function behind the API; the target of routes to it."""
         name = self._account.make(source, Timeout=20)
+        self._account.client.add_permission(
+            FunctionName=name,
+            StatementId="api",
+            Action="lambda:InvokeFunction",
+            Principal="apigateway.amazonaws.com",
+            SourceArn=f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{self.id}/*",
+        )
         made = self._client.create_integration(
             ApiId=self.id,
             IntegrationType="AWS_PROXY",

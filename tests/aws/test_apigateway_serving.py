@@ -36,6 +36,12 @@ def client(emulator: Dev) -> ApiGatewayV2Client:
 @pytest.fixture(scope="module")
 def function(emulator: Dev) -> str:
     name = Account(emulator, emulator.client("lambda"), make_role(emulator)).make(FUNCTION, Timeout=20)
+    emulator.client("lambda").add_permission(
+        FunctionName=name,
+        StatementId="apis",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+    )
     return f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}"
 
 

@@ -1,6 +1,8 @@
 """Requests to S3 before moto sees them: what it would take and AWS refuses, and what it would misread.
 
 Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html,
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html,
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html,
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
 """
 
@@ -21,7 +23,11 @@ _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _BUCKET_LENGTHS = range(3, 64)
 _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_KEY_BYTES = 1024
+_METADATA = "x-amz-meta-"
+_METADATA_BYTES = 2048
 _FORM = "application/x-www-form-urlencoded"
+_NEW_OBJECTS = frozenset({"PutObject", "CopyObject", "CreateMultipartUpload"})
 _CHECKSUM = "x-amz-checksum-"
 _ALGORITHM = "x-amz-sdk-checksum-algorithm"
 _ALGORITHMS = frozenset({"crc32", "crc32c", "crc64nvme", "sha1", "sha256"})
@@ -36,10 +42,12 @@ _DIGESTS: Mapping[str, Callable[[bytes], bytes]] = {
 def prepare(operation: str, params: Params, request: Request) -> None:
     """Makes a request fit for moto.
 
-    Raises: AwsError: InvalidBucketName, BadDigest.
+    Raises: AwsError: InvalidBucketName, KeyTooLongError, MetadataTooLarge, BadDigest.
     """
     if operation == "CreateBucket":
         _check_bucket(str(params.get("Bucket", "")))
+    if operation in _NEW_OBJECTS:
+        _check_object(str(params.get("Key", "")), request)
     if operation in {"PutObject", "UploadPart"}:
         _check_sums(request)
         # moto would take such a body for a form, and keep an empty object
@@ -59,6 +67,23 @@ def _check_bucket(name: str) -> None:
     )
     if not is_legal:
         raise AwsError("InvalidBucketName", "The specified bucket is not valid.", fields={"BucketName": name})
+
+
+def _check_object(key: str, request: Request) -> None:
+    key_bytes = len(key.encode())
+    if key_bytes > _KEY_BYTES:
+        sizes = {"Size": str(key_bytes), "MaxSizeAllowed": str(_KEY_BYTES)}
+        raise AwsError("KeyTooLongError", "Your key is too long", fields=sizes)
+    metadata_bytes = sum(
+        len(name) - len(_METADATA) + len(value.encode())
+        for name, value in request.headers
+        if name.startswith(_METADATA)
+    )
+    if metadata_bytes > _METADATA_BYTES:
+        sizes = {"Size": str(metadata_bytes), "MaxSizeAllowed": str(_METADATA_BYTES)}
+        raise AwsError(
+            "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size", fields=sizes
+        )
 
 
 def _check_sums(request: Request) -> None:

@@ -16,7 +16,8 @@ from treadle_local.functions.refusals import constraint, invalid, not_here
 # Source: https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 _QUEUE_BATCH_SIZE = 10
 _STREAM_BATCH_SIZE = 100
-_MAXIMUM_FILTERS = 10
+# Source: https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html (the quota before it is raised)
+_MAXIMUM_FILTERS = 5
 _MINIMUM_RECORD_AGE_SECONDS = 60
 
 _NOT_YET = (

@@ -21,6 +21,7 @@ from treadle_local.http.messages import Request, Response
 _JSON = (("content-type", "application/json"),)
 FORBIDDEN = Response(403, b'{"message":"Forbidden"}', _JSON)
 NOT_FOUND = Response(404, b'{"message":"Not Found"}', _JSON)
+HEADERS_TOO_LARGE = Response(431, b'{"message":"Request Header Fields Too Large"}', _JSON)
 TOO_LARGE = Response(413, b'{"message":"Request Entity Too Large"}', _JSON)
 FAILED = Response(500, b'{"message":"Internal Server Error"}', _JSON)
 UNAVAILABLE = Response(503, b'{"message":"Service Unavailable"}', _JSON)

@@ -1,4 +1,4 @@
-"""The data plane of HTTP APIs: routes as API Gateway keeps them, functions invoked with the integration's own role."""
+"""The data plane of HTTP APIs: routes as API Gateway keeps them, functions invoked as their role or policy allows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from treadle_local.gateway.routes import Match, route_table
 from treadle_local.http.messages import Request, Response
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
-"""Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
+MAX_HEADER_BYTES = 10_240
+"""The request line and the values of all headers together.
+
+Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
 
 INVOCATION_PATH = "/_aws/execute-api/"
 """Any API of the emulator answers at `/_aws/execute-api/<api id>/<stage>/<path>` on the AWS port."""
@@ -78,6 +81,8 @@ class HttpApis:
             match = route_table(deployment).match(request.method, path) if deployment is not None else None
             if match is None:
                 response = event.NOT_FOUND
+            elif _header_bytes(request) > MAX_HEADER_BYTES:
+                response = event.HEADERS_TOO_LARGE
             elif len(request.body) > MAX_BODY_BYTES:
                 response = event.TOO_LARGE
             else:
@@ -106,12 +111,21 @@ class HttpApis:
         )
         if len(payload) > MAXIMUM_SYNCHRONOUS_BYTES:
             return event.FAILED  # Lambda takes no event of that size, and API Gateway does not say so
+        self._invoker.check_policy(match.integration, self._source_arn(api_id, stage, request.method, match.route_key))
         outcome = await self._invoker.invoke(match.integration, payload, request_id)
         if outcome is None:
             return event.UNAVAILABLE
         if outcome.function_error is not None:
             return event.FAILED
         return event.http_response(outcome.payload)
+
+    def _source_arn(self, api_id: str, stage: str, method: str, route_key: str) -> str:
+        """The ARN of a request to a route, as a function's policy names it.
+
+        Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/arn-format-reference.html
+        """
+        _, space, route_path = route_key.partition(" ")
+        return self._region.arn("execute-api", f"{api_id}/{stage}/{method + route_path if space else route_key}")
 
     def _deployment(self, api_id: str, stage: str) -> Deployment | None:
         """What answers at a stage; None where nothing does. Raises: AwsError ForbiddenException for a WebSocket API."""
@@ -121,3 +135,9 @@ class HttpApis:
         if deployment.protocol == "WEBSOCKET":
             raise AwsError("ForbiddenException", "a WebSocket API takes no requests but upgrades", status=403)
         return deployment
+
+
+def _header_bytes(request: Request) -> int:
+    target = f"{request.path}?{request.query}" if request.query else request.path
+    line = f"{request.method} {target} HTTP/{request.http_version}"
+    return len(line) + sum(len(value) for _, value in request.headers)

@@ -11,6 +11,7 @@ from treadle_local.dynamodb.service import DynamoDbItems
 from treadle_local.persist.calls import Call, RememberedCalls
 from treadle_local.persist.journal import Journal, Notice
 from treadle_local.persist.queues import KeptQueues
+from treadle_local.persist.rollbacks import Rollbacks
 from treadle_local.persist.tables import KeptTables
 from treadle_local.sqs.service import Sqs
 
@@ -28,6 +29,7 @@ class Persistence:
         self._journal = Journal(folder / DATA_FILE, asyncio.get_running_loop().call_soon)
         self._notice = notice
         self._calls: RememberedCalls | None = None
+        self.rollbacks = Rollbacks()
 
     def clock(self) -> float | None:
         """What a manual clock showed last, in seconds since the epoch; None at the first time."""
@@ -42,8 +44,8 @@ class Persistence:
         Call it before the services have anything, and before anybody may call them. `tags` finds the tags of a
         service's resource, which tell whether a stack has made it.
         """
-        KeptTables(self._journal, items, self._notice)
-        sqs.on_queue(KeptQueues(self._journal).opened)
+        KeptTables(self._journal, items, self.rollbacks, self._notice)
+        sqs.on_queue(KeptQueues(self._journal, self.rollbacks).opened)
         calls = RememberedCalls(self._journal, lambda service, name: _STACK_TAG in tags(service, name), self._notice)
         await calls.replay(call)
         self._calls = calls

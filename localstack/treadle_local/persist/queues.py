@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 from treadle_local.persist.journal import Journal
+from treadle_local.persist.rollbacks import QUEUE, Rollbacks
 from treadle_local.sqs.admission import DeduplicationKey
 from treadle_local.sqs.keeping import KeptMessage
 from treadle_local.sqs.message import Message, MessageAttribute, Sent
@@ -19,11 +20,13 @@ class KeptQueues:
     """Watches queues. Messages are rows by queue and serial number; a queue that is deleted takes its rows along.
 
     What was in flight when the emulator ended is visible after the restart: whoever had it is gone too, or will be
-    told that its receipt is an old one; the receive counts. Messages whose queue does not come back stay.
+    told that its receipt is an old one; the receive counts. Messages whose queue does not come back stay,
+    and so do those of one that a deployment had made again before it failed.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, rollbacks: Rollbacks) -> None:
         self._journal = journal
+        self._rollbacks = rollbacks
 
     def opened(self, queue: Queue) -> None:
         """Fills a new queue with what was kept of it, and keeps what comes from now on."""
@@ -34,15 +37,16 @@ class KeptQueues:
         queue.restore(token, messages, answers)
         if token is None:
             self._journal.put("queue", name, "", {"token": queue.token})
-        queue.keeper = _KeptQueue(self._journal, name)
+        queue.keeper = _KeptQueue(self._journal, name, self._rollbacks if token is not None else None)
 
 
 class _KeptQueue:
-    """What one queue tells; see `Keeper`."""
+    """What one queue tells; see `Keeper`. `rollbacks` are those that must not forget it: it had been kept before."""
 
-    def __init__(self, journal: Journal, name: str) -> None:
+    def __init__(self, journal: Journal, name: str, rollbacks: Rollbacks | None) -> None:
         self._journal = journal
         self._name = name
+        self._rollbacks = rollbacks
         self._answers = 0
 
     def kept(self, serial: int, kept: KeptMessage) -> None:
@@ -62,6 +66,8 @@ class _KeptQueue:
         self._journal.put("seen message", self._name, f"{key[0] or ''} {key[1]}", row)
 
     def closed(self) -> None:
+        if self._rollbacks is not None and self._rollbacks.delete(QUEUE, self._name):
+            return
         for kind in ("message", "seen message", "queue"):
             self._journal.drop_all(kind, self._name)
 

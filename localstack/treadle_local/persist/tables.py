@@ -10,16 +10,20 @@ from treadle_local.dynamodb.service import DynamoDbItems
 from treadle_local.dynamodb.table import Record, Table, record_of
 from treadle_local.dynamodb.values import Item
 from treadle_local.persist.journal import Journal, Notice
+from treadle_local.persist.rollbacks import TABLE, Rollbacks
 
 
 class KeptTables:
     """Watches the tables of a store. Items are rows by table and key; a table that is deleted takes its rows along.
 
-    Items whose table does not come back stay: a step that is left out for a while must not cost its state.
+    Items whose table does not come back stay: a step that is left out for a while must not cost its state, and neither
+    must a deployment that fails and is rolled back.
     """
 
-    def __init__(self, journal: Journal, items: DynamoDbItems, notice: Notice) -> None:
+    def __init__(self, journal: Journal, items: DynamoDbItems, rollbacks: Rollbacks, notice: Notice) -> None:
         self._journal = journal
+        self._rollbacks = rollbacks
+        self._returned: set[str] = set()
         self._notice = notice
         items.keeper = self
         items.transactions.keeper = self
@@ -30,6 +34,7 @@ class KeptTables:
         """Fills a new table with what was kept of it, and keeps what is written from now on."""
         keys = _keys_of(table.schema.key)
         for _, kept in self._journal.rows("table", name):
+            self._returned.add(name)
             if kept != keys:
                 self._notice(name, f"its items are kept, but not used: their keys were {kept}, and are now {keys}")
                 self._journal.rename("item", name, f"{name} {json.dumps(kept)}")
@@ -39,8 +44,11 @@ class KeptTables:
         table.on_stored = lambda old, new: self._stored(name, table.schema.key, old, new)
 
     def deleted(self, name: str, table: Table) -> None:
-        """Forgets the table with its items."""
+        """Forgets the table with its items, but where it had come back and the deployment that made it failed."""
         table.on_stored = None
+        if name in self._returned and self._rollbacks.delete(TABLE, name):
+            return
+        self._returned.discard(name)
         self._journal.drop_all("item", name)
         self._journal.drop_all("table", name)
 

@@ -17,8 +17,8 @@ from treadle_local.schedules.moments import moment_of, written
 from treadle_local.schedules.refusals import invalid
 from treadle_local.schedules.rules import read_pattern
 
-# Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html
-_ENTRIES_BYTES = 262_144
+# Source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
+_ENTRIES_BYTES = 1_048_576
 _TIME_BYTES = 14
 _REQUIRED = ("Source", "DetailType", "Detail")
 

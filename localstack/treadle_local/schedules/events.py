@@ -15,7 +15,8 @@ from treadle_local.functions.constraints import check
 from treadle_local.schedules.entries import check_size, event_of, new_event, refusal_of, test_pattern
 from treadle_local.schedules.errands import Errands
 from treadle_local.schedules.happenings import Firing, Missed, Tell
-from treadle_local.schedules.refusals import limit_exceeded, not_here
+from treadle_local.schedules.post import Trusts
+from treadle_local.schedules.refusals import limit_exceeded, not_here, unusable_role
 from treadle_local.schedules.rule_errands import errand
 from treadle_local.schedules.rules import (
     DEFAULT_BUS,
@@ -31,15 +32,17 @@ from treadle_local.schedules.timetable import Plan, Timetable
 _OF_RULES = {"PutRule": "Name", "EnableRule": "Name", "DisableRule": "Name", "DeleteRule": "Name"}
 _OF_TARGETS = {"PutTargets": "Rule", "RemoveTargets": "Rule"}
 _NOT_BUILT = ("Archive", "Replay")
+_PRINCIPAL = "events.amazonaws.com"
 
 
 class Events:
     """Rules fire by the clock and by events. Every change is known here before its operation is answered."""
 
-    def __init__(self, region: Region, clock: Clock, moto: Moto, errands: Errands, tell: Tell) -> None:
+    def __init__(self, region: Region, clock: Clock, moto: Moto, trusts: Trusts, errands: Errands, tell: Tell) -> None:
         self._region = region
         self._clock = clock
         self._moto = moto
+        self._trusts = trusts
         self._errands = errands
         self._tell = tell
         self._rules: dict[tuple[str, str], Rule] = {}
@@ -96,8 +99,17 @@ class Events:
             check_rule(params)
             if key not in self._rules and sum(bus == key[0] for bus, _ in self._rules) >= RULES_LIMIT:
                 raise limit_exceeded()
+            self._check_role(key, params.get("RoleArn"))
         elif operation == "PutTargets":
             check_targets(self._rules.get(key), params["Targets"])
+            for target in params["Targets"]:
+                self._check_role(key, target.get("RoleArn"))
+
+    def _check_role(self, key: tuple[str, str], role_arn: str | None) -> None:
+        bus, name = key
+        rule_arn = self._region.arn("events", f"rule/{name}" if bus == DEFAULT_BUS else f"rule/{bus}/{name}")
+        if role_arn and not self._trusts(role_arn, _PRINCIPAL, rule_arn):
+            raise unusable_role(role_arn, _PRINCIPAL)
 
     async def _read_rule(self, key: tuple[str, str]) -> None:
         bus, name = key

@@ -21,6 +21,10 @@ def limit_exceeded() -> AwsError:
     return AwsError("LimitExceededException", "The requested resource exceeds the maximum number allowed.")
 
 
+def unusable_role(role_arn: str, principal: str) -> AwsError:
+    return invalid(f"Provided role '{role_arn}' cannot be assumed by principal '{principal}'.")
+
+
 def not_here(what: str) -> AwsError:
     """The refusal of what AWS has and this emulator has not."""
     return invalid(f"{what} is not in Treadle's emulator yet")

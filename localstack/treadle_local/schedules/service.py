@@ -34,7 +34,7 @@ class Schedules:
         tell: Tell,
     ) -> None:
         self._errands = Errands(clock, Post(region, functions, sqs, sns, identity, trusts), tell)
-        self.events = Events(region, clock, moto, self._errands, tell)
+        self.events = Events(region, clock, moto, trusts, self._errands, tell)
         self.scheduler = Scheduler(region, clock, trusts, self._errands, tell)
 
     def next_firing(self) -> tuple[str, datetime] | None:

@@ -26,6 +26,8 @@ _OWNER_ACTIONS = (
 )
 _ACTIONS = frozenset(action.lower() for action in (*_OWNER_ACTIONS, "Receive"))
 _ACCOUNT = re.compile(r"\d{12}")
+_POLICY_BYTES = 30 * 1024
+_STATEMENTS_LIMIT = 100
 
 
 def policy_of(topic: Topic, account: str) -> Document:
@@ -45,7 +47,12 @@ def parse_policy(text: str) -> Document:
     if not isinstance(value, dict):
         raise invalid("Policy Error: null")
     document = cast("dict[str, Any]", value)
-    for statement in _statements(document):
+    if len(text.encode()) > _POLICY_BYTES:
+        raise invalid(f"Policy Error: a policy has at most {_POLICY_BYTES} bytes")
+    statements = _statements(document)
+    if len(statements) > _STATEMENTS_LIMIT:
+        raise invalid(f"Policy Error: a policy has at most {_STATEMENTS_LIMIT} statements")
+    for statement in statements:
         _check_statement(statement)
     return Document(document, text)
 

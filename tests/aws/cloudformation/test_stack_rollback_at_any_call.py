@@ -20,7 +20,7 @@ from treadle_local.cloudformation import CloudFormation
 FEWEST_CALLS = 40
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(fail_at=st.integers(1, FEWEST_CALLS))
 def test_a_creation_leaves_nothing(emulator: Dev, fail_at: int) -> None:
     async def run() -> str:
