@@ -24,7 +24,8 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_HEADER_BYTES = 10_240
 """The request line and the values of all headers together.
 
-Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
+Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+"""
 
 INVOCATION_PATH = "/_aws/execute-api/"
 """Any API of the emulator answers at `/_aws/execute-api/<api id>/<stage>/<path>` on the AWS port."""
