@@ -68,7 +68,7 @@ def query(params: Params, named: str, table: Table, expressions: Expressions) ->
             raise invalid(
                 f"Filter Expression can only contain non-primary key attributes: Primary key attribute: {min(in_key)}"
             )
-    start = _start_key(params, view)
+    start = start_key(params, view)
     forward = flag(params, "ScanIndexForward", default=True)
     if start is not None:
         if not lower <= start < upper:
@@ -78,14 +78,14 @@ def query(params: Params, named: str, table: Table, expressions: Expressions) ->
                 else "The provided starting key is outside query boundaries based on provided conditions"
             )
         lower, upper = ((*start, TOP), upper) if forward else (lower, start)
-    return _page(params, named, view, expressions, view.records.between(lower, upper, forward=forward))
+    return page(params, named, view, expressions, view.records.between(lower, upper, forward=forward))
 
 
 def scan(params: Params, named: str, table: Table, expressions: Expressions) -> Result:
     """The answer to Scan."""
     view = _view(params, table, expressions)
     lower, upper = _segment(params)
-    start = _start_key(params, view)
+    start = start_key(params, view)
     if start is not None:
         if not lower <= start < upper:
             raise invalid(
@@ -93,7 +93,7 @@ def scan(params: Params, named: str, table: Table, expressions: Expressions) -> 
                 f"correct Segment. TotalSegments: {params['TotalSegments']} Segment: {params['Segment']}"
             )
         lower = (*start, TOP)
-    return _page(params, named, view, expressions, view.records.between(lower, upper))
+    return page(params, named, view, expressions, view.records.between(lower, upper))
 
 
 def _segment(params: Params) -> tuple[Key, Key]:
@@ -163,7 +163,7 @@ def _beyond(index: IndexSchema, expressions: Expressions) -> frozenset[str]:
     return expressions.projection.attributes - index.projected
 
 
-def _start_key(params: Params, view: View) -> Key | None:
+def start_key(params: Params, view: View) -> Key | None:
     """The key of ExclusiveStartKey in the view.
 
     Raises: ValidationException when it is not a key of the view.
@@ -191,25 +191,25 @@ class _Page:
     last: Record | None = None  # where the next page begins, once this one is full
 
 
-def _page(
+def page(
     params: Params, named: str, view: View, expressions: Expressions, found: Iterable[tuple[Key, Record]]
 ) -> Result:
     """The answer with one page of what is found; Limit and the page's bytes count what is filtered out too."""
     limit = integer(params, "Limit", 1)
     consistent = flag(params, "ConsistentRead", default=False)
-    page = _filled(view, expressions, found, limit, consistent)
-    result: Result = {"Count": len(page.items), "ScannedCount": page.read}
+    filled = _filled(view, expressions, found, limit, consistent)
+    result: Result = {"Count": len(filled.items), "ScannedCount": filled.read}
     if params.get("Select") != "COUNT":
         projection = expressions.projection
-        result["Items"] = [projected(item, projection) for item in page.items]
-    if page.last is not None:
-        result["LastEvaluatedKey"] = view.table.schema.key_item(page.last.item, view.index)
+        result["Items"] = [projected(item, projection) for item in filled.items]
+    if filled.last is not None:
+        result["LastEvaluatedKey"] = view.table.schema.key_item(filled.last.item, view.index)
     detail = capacity_detail(params)
     if detail != "NONE":
-        units = read_units(page.size, consistent=consistent)
+        units = read_units(filled.size, consistent=consistent)
         usage = Usage(named, "Read", units)
         if view.index is not None:
-            usage = Usage(named, "Read", page.fetched_units, {view.index: units})
+            usage = Usage(named, "Read", filled.fetched_units, {view.index: units})
         result["ConsumedCapacity"] = usage.shape(detail)
     return result
 

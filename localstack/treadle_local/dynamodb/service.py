@@ -23,6 +23,7 @@ from treadle_local.dynamodb.parameters import (
     mapping,
     table_name,
 )
+from treadle_local.dynamodb.partiql.operations import PartiQl
 from treadle_local.dynamodb.reads import projected
 from treadle_local.dynamodb.table import Table
 from treadle_local.dynamodb.targets import TargetFinder
@@ -39,8 +40,6 @@ from treadle_local.dynamodb.writes import (
 
 # How often expired items are looked for. AWS deletes them within days, so they may be read until then.
 SWEEP_SECONDS = 60.0
-
-REFUSED_OPERATIONS = frozenset(("BatchExecuteStatement", "ExecuteStatement", "ExecuteTransaction"))
 
 _OLD = ("ALL_OLD", "NONE")
 _ANY = ("ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW")
@@ -74,11 +73,15 @@ class DynamoDbItems:
         self._tables: dict[str, Table] = {}
         self._sweep: Timer | None = None
         self.transactions = Transactions(clock, self._existing)
+        partiql = PartiQl(self._existing, self.transactions)
         self._target_finder = TargetFinder(self._arn, self._find)
         self._operations: dict[str, Callable[[Params], Result]] = {
             "BatchGetItem": lambda params: batch_get(params, self._existing),
             "BatchWriteItem": lambda params: batch_write(params, self._existing),
+            "BatchExecuteStatement": partiql.batch,
             "DeleteItem": self._delete_item,
+            "ExecuteStatement": partiql.execute,
+            "ExecuteTransaction": partiql.transact,
             "GetItem": self._get_item,
             "PutItem": self._put_item,
             "Query": self._query,
@@ -87,8 +90,8 @@ class DynamoDbItems:
             "TransactWriteItems": self.transactions.write,
             "UpdateItem": self._update_item,
         }
-        # answered or refused here; all others are the table operations
-        self.operations = frozenset(self._operations) | REFUSED_OPERATIONS
+        # answered here; all others are the table operations
+        self.operations = frozenset(self._operations)
 
     def handle(self, operation: str, params: Params, caller: Caller) -> Result:
         """Does the operation and returns its response shape. Answers share the stored values: do not change them.
@@ -97,11 +100,7 @@ class DynamoDbItems:
         """
         do = self._operations.get(operation)
         if do is None:
-            raise AwsError(
-                "UnknownOperationException",
-                f"{operation} is not built in the local DynamoDB"
-                + (" (PartiQL): use the item operations and expressions" if operation in REFUSED_OPERATIONS else ""),
-            )
+            raise AwsError("UnknownOperationException", f"{operation} is not built in the local DynamoDB")
         return do(params)
 
     def targets(self, operation: str, params: Params) -> Sequence[Target]:

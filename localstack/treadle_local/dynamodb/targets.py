@@ -13,6 +13,7 @@ from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Params, Target
 from treadle_local.dynamodb.expressions import expressions_of
 from treadle_local.dynamodb.key_conditions import key_tests
+from treadle_local.dynamodb.partiql.targets import StatementTargets
 from treadle_local.dynamodb.schema import key_text
 from treadle_local.dynamodb.table import Table
 
@@ -39,6 +40,8 @@ class TargetFinder:
                 return list(self._batch(params, operation, self._written_keys))
             case "TransactGetItems" | "TransactWriteItems":
                 return list(self._transaction(operation, params))
+            case "BatchExecuteStatement" | "ExecuteStatement" | "ExecuteTransaction":
+                return list(StatementTargets(self.arn_of, self.table).targets(operation, params))
             case "Query" | "Scan":
                 return [self._search(operation, params)]
             case "PutItem":

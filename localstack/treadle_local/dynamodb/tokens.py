@@ -210,7 +210,7 @@ def check_disjoint(cursor: Cursor, paths: list[DocumentPath]) -> None:
     ordered = sorted(enumerate(paths), key=lambda entry: [str(step) for step in entry[1]])
     for (left_number, left), (right_number, right) in pairwise(ordered):
         first, second = (left, right) if left_number < right_number else (right, left)
-        problem = _relation(first, second)
+        problem = relation(first, second)
         if problem:
             raise cursor.error(
                 f"Two document paths {problem} with each other; must remove or rewrite one of these paths; "
@@ -218,7 +218,8 @@ def check_disjoint(cursor: Cursor, paths: list[DocumentPath]) -> None:
             )
 
 
-def _relation(first: DocumentPath, second: DocumentPath) -> Literal["overlap", "conflict"] | None:
+def relation(first: DocumentPath, second: DocumentPath) -> Literal["overlap", "conflict"] | None:
+    """How one path is in the other's way, None when it is not."""
     for left, right in zip(first, second, strict=False):
         if isinstance(left, int) is not isinstance(right, int):
             return "conflict"

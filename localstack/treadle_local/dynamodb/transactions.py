@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from treadle_local.aws.errors import AwsError
@@ -21,7 +22,7 @@ from treadle_local.dynamodb.item_collections import metrics_by_table, wants_metr
 from treadle_local.dynamodb.ordered import Key
 from treadle_local.dynamodb.parameters import capacity_detail, listing, mapping, member, table_name
 from treadle_local.dynamodb.reads import projected
-from treadle_local.dynamodb.table import Table
+from treadle_local.dynamodb.table import Record, Table
 from treadle_local.dynamodb.values import Item, checked_item
 from treadle_local.dynamodb.writes import (
     Plan,
@@ -47,6 +48,11 @@ _PREPARE: Mapping[str, Callable[[Params], Write]] = {
     "Delete": prepare_delete,
 }
 
+_REASONS = {
+    "ConditionalCheckFailedException": "ConditionalCheckFailed",
+    "DuplicateItemException": "DuplicateItem",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class _Done:
@@ -58,6 +64,16 @@ class _Done:
 
     def row(self) -> Mapping[str, Any]:
         return {"fingerprint": self.fingerprint.hex(), "until": self.until, "sizes": self.sizes}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlace:
+    """One read of a transaction: a key of a table, as the caller named it, and what to show of the record there."""
+
+    named: str
+    table: Table
+    key_item: Item
+    shown: Callable[[Record | None], Item | None]
 
 
 class Keeper(Protocol):
@@ -87,18 +103,28 @@ class Transactions:
 
         Raises: TransactionCanceledException with a reason for each item, IdempotentParameterMismatchException.
         """
+        entries = listing(params, "TransactItems", minimum=1, maximum=MAXIMUM_ITEMS)
+        return self.commit(params, entries, lambda: [_prepared(entry) for entry in entries], plan)
+
+    def commit(
+        self,
+        params: Params,
+        entries: Sequence[Mapping[str, Any]],
+        prepare: Callable[[], Sequence[Write]],
+        plan_one: Callable[[Write, Table], Plan],
+    ) -> Result:
+        """Does the writes of the entries together, and answers all but what is of one operation only."""
         detail = capacity_detail(params)
         with_metrics = wants_metrics(params)
-        entries = listing(params, "TransactItems", minimum=1, maximum=MAXIMUM_ITEMS)
         token = _token(params)
         fingerprint = _fingerprint(entries) if token else b""
         if token:
             done = self._remembered(token)
             if done is not None:
                 return _repeated(detail, done, fingerprint)
-        writes = [_prepared(entry) for entry in entries]
+        writes = prepare()
         tables = [self._find_table(write.table_name) for write in writes]
-        plans = _planned(writes, tables)
+        plans = _planned(writes, tables, plan_one)
         for write_plan in plans:
             write_plan.apply()
         if token:
@@ -120,23 +146,30 @@ class Transactions:
 
     def get(self, params: Params) -> Result:
         """The answer to TransactGetItems."""
-        detail = capacity_detail(params)
         entries = listing(params, "TransactItems", minimum=1, maximum=MAXIMUM_ITEMS)
         reads = [_prepared_read(entry) for entry in entries]
-        tables = [self._find_table(name) for name, _, _ in reads]
-        keys = _read_keys([key_item for _, key_item, _ in reads], tables)
-        if len({(id(table), key) for table, key in zip(tables, keys, strict=True)}) != len(keys):
+        return self.read(
+            params,
+            [
+                ReadPlace(name, self._find_table(name), key_item, partial(_shown, expressions))
+                for name, key_item, expressions in reads
+            ],
+        )
+
+    def read(self, params: Params, places: Sequence[ReadPlace]) -> Result:
+        """The items of all places as they are at one moment."""
+        detail = capacity_detail(params)
+        keys = _read_keys(places)
+        if len({(id(place.table), key) for place, key in zip(places, keys, strict=True)}) != len(keys):
             raise _repeated_item()
-        records = [table.records.get(key) for table, key in zip(tables, keys, strict=True)]
+        records = [place.table.records.get(key) for place, key in zip(places, keys, strict=True)]
         if sum(record.size for record in records if record is not None) > MAXIMUM_BYTES:
             raise _too_large()
-        responses = [
-            {} if record is None else {"Item": projected(record.item, expressions.projection)}
-            for (_, _, expressions), record in zip(reads, records, strict=True)
-        ]
+        items = [place.shown(record) for place, record in zip(places, records, strict=True)]
+        responses = [{} if item is None else {"Item": item} for item in items]
         usages = (
-            _read_usage(name, record.size if record is not None else 0)
-            for (name, _, _), record in zip(reads, records, strict=True)
+            _read_usage(place.named, record.size if record is not None else 0)
+            for place, record in zip(places, records, strict=True)
         )
         return _with_capacity({"Responses": responses}, detail, usages)
 
@@ -189,16 +222,20 @@ def _prepared_read(entry: Mapping[str, Any]) -> tuple[str, Item, Expressions]:
     return table_name(body), checked_item(mapping(body, "Key")), expressions
 
 
-def _read_keys(key_items: Sequence[Item], tables: Sequence[Table]) -> list[Key]:
+def _shown(expressions: Expressions, record: Record | None) -> Item | None:
+    return None if record is None else projected(record.item, expressions.projection)
+
+
+def _read_keys(places: Sequence[ReadPlace]) -> list[Key]:
     """The keys to read.
 
     Raises: TransactionCanceledException.
     """
     keys: list[Key] = []
     reasons: list[AwsError | None] = []
-    for key_item, table in zip(key_items, tables, strict=True):
+    for place in places:
         try:
-            keys.append(table.schema.exact_key(key_item))
+            keys.append(place.table.schema.exact_key(place.key_item))
             reasons.append(None)
         except AwsError as error:
             reasons.append(error)
@@ -207,7 +244,7 @@ def _read_keys(key_items: Sequence[Item], tables: Sequence[Table]) -> list[Key]:
     return keys
 
 
-def _planned(writes: Sequence[Write], tables: Sequence[Table]) -> list[Plan]:
+def _planned(writes: Sequence[Write], tables: Sequence[Table], plan_one: Callable[[Write, Table], Plan]) -> list[Plan]:
     """The plans of all writes, each against the tables as they are now.
 
     Raises: TransactionCanceledException, ValidationException for two operations on one item.
@@ -217,7 +254,7 @@ def _planned(writes: Sequence[Write], tables: Sequence[Table]) -> list[Plan]:
     reasons: list[AwsError | None] = []
     for write, table in zip(writes, tables, strict=True):
         try:
-            plans.append(plan(write, table))
+            plans.append(plan_one(write, table))
             reasons.append(None)
         except AwsError as error:
             reasons.append(error)
@@ -259,7 +296,7 @@ def _cancelled(reasons: Sequence[AwsError | None]) -> AwsError:
 def _reason(error: AwsError | None) -> dict[str, Any]:
     if error is None:
         return {"Code": "None"}
-    code = "ConditionalCheckFailed" if error.code == "ConditionalCheckFailedException" else "ValidationError"
+    code = _REASONS.get(error.code, "ValidationError")
     return {"Code": code, "Message": error.message, **error.fields}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.dynamodb import ONE, Item, invalid, key, number, put, refused, stored, text, update
+from support.dynamodb import ONE, Item, invalid, key, number, put, stored, text, update
 
 
 def test_update_creates_the_item_that_is_not_there(db: Any, table: str) -> None:
@@ -165,9 +165,3 @@ def test_a_hundred_increments_add_up(db: Any, table: str) -> None:
     for _ in range(100):
         update(db, table, "ADD hits :v", ExpressionAttributeValues=ONE)
     assert stored(db, table) == {**key(), "hits": number(100)}
-
-
-def test_partiql_is_refused_by_name(db: Any) -> None:
-    code, message = refused(db.execute_statement, Statement='SELECT * FROM "x"')
-    assert code == "UnknownOperationException"
-    assert "ExecuteStatement" in message
