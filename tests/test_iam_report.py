@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from support.aws import refusal
+from support.aws import refusal, unique
 from support.dev import Dev, wait_until
 from support.policies import allow
 from support.projects import messaging
@@ -42,6 +43,19 @@ def test_uses_are_counted_by_statement_and_what_was_refused_is_told(emulator: De
     assert parameters["unused"] == []
     assert (unneeded["used"], unneeded["unused"]) == (0, ["sns:Publish", "arn:aws:sns:*:*:nothing"])
     assert [(one["action"], one["count"]) for one in found["denied"]] == [("ssm:GetParameter", 1)]
+
+
+def test_what_a_resource_lets_a_role_do_is_a_use_of_its_statement(emulator: Dev) -> None:
+    _, role = new_role(emulator, allow("sns:Publish", "arn:aws:sns:*:*:nothing"))
+    arn = f"arn:aws:sqs:us-east-1:000000000000:{unique('lent')}"
+    statement = {**allow("sqs:SendMessage", arn), "Principal": {"AWS": role}}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    queue = emulator.client("sqs").create_queue(QueueName=arn.rsplit(":", 1)[-1], Attributes={"Policy": policy})[
+        "QueueUrl"
+    ]
+    emulator.client("sqs", session_of(emulator, role)).send_message(QueueUrl=queue, MessageBody="hello")
+    (granted,) = holder(read_report(emulator), arn)["granted"]
+    assert (granted["used"], granted["unused"]) == (1, [])
 
 
 def test_only_get_reads_the_report(emulator: Dev) -> None:

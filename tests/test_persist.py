@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import resource
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -240,6 +243,24 @@ def test_a_step_that_was_at_work_when_the_emulator_died_gets_its_message_again(p
         assert dev.http("POST", "/give", {"id": "w4", "until": str(until)}).json() == {"n": 4}
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends children with their parent")
+def test_a_step_at_work_ends_with_an_emulator_that_is_killed(project: Path, tmp_path: Path) -> None:
+    (project / "steps").mkdir()
+    pid_file = tmp_path / "pid"
+    source = _LATE.replace(
+        "    while not",
+        f"    pathlib.Path({str(pid_file)!r}).write_text(str(__import__('os').getpid()))\n    while not",
+    )
+    for name, text in (("late_step", source), ("give_step", _GIVE), ("notes_stream", _STREAM)):
+        (project / "steps" / f"{name}.py").write_text(text)
+    with running(project) as dev:
+        dev.http("POST", "/give", {"id": "w", "until": str(tmp_path / "never")})
+        wait_until("the step is at work", lambda: pid_file.exists() and pid_file.read_text() != "")
+        kill(dev)
+    process = Path("/proc") / pid_file.read_text()
+    wait_until("the step's process is gone", lambda: not process.exists() or ") Z " in (process / "stat").read_text())
+
+
 def test_what_was_acknowledged_before_a_kill_is_there_and_transactions_are_whole(project: Path) -> None:
     acknowledged: dict[str, list[int]] = {"items": [], "messages": [], "pairs": []}
     with running(project) as dev:
@@ -352,3 +373,94 @@ def test_data_of_another_version_is_an_error(project: Path) -> None:
     )
     assert started.returncode == 1
     assert "its format is 99" in started.stderr
+
+
+def test_a_deployment_that_fails_at_a_restart_costs_neither_state_nor_messages(project: Path, tmp_path: Path) -> None:
+    (project / "steps").mkdir()
+    for name, text in (("late_step", _LATE), ("give_step", _GIVE), ("seen_step", _SEEN), ("notes_stream", _STREAM)):
+        (project / "steps" / f"{name}.py").write_text(text)
+    until = tmp_path / "go-on"
+    with running(project) as dev:
+        assert dev.http("POST", "/give", {"id": "w1", "until": str(until)}).json() == {"n": 1}
+        dev.client("sqs").create_queue(QueueName="kept--dev--Later")
+        kill(dev)
+    until.write_text("")
+    later = project / "steps" / "later_step.py"
+    later.write_text(_LATE.replace('"Late"', '"Later"'))
+    failed = subprocess.run(
+        [TREADLE, "dev", project, "--persist", "--once", "--port", "0", "--aws-port", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert failed.returncode == 1
+    assert "kept--dev--Later already exists" in failed.stdout + failed.stderr
+    later.unlink()
+    with running(project) as dev:
+        wait_until("the message of before is worked on", lambda: dev.http("GET", "/seen").json()["done"] == 1)
+        assert dev.http("POST", "/give", {"id": "w2", "until": str(until)}).json() == {"n": 2}
+
+
+def test_queues_that_name_each_other_for_their_dead_letters_come_back(project: Path) -> None:
+    names = ["first", "second", "third"]
+    with running(project) as dev:
+        sqs = dev.client("sqs")
+        urls = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in names]
+        wanted = ["QueueArn"]
+        arns = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]["QueueArn"] for url in urls]
+        for url, arn in zip(urls, [*arns[1:], arns[0]], strict=True):
+            redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
+            sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": redrive})
+        redrive = json.dumps({"deadLetterTargetArn": arns[2], "maxReceiveCount": 3})
+        sqs.create_queue(QueueName="a-fourth", Attributes={"RedrivePolicy": redrive})
+    with running(project) as dev:
+        sqs = dev.client("sqs")
+        assert dev.all("trouble") == []
+        for name, arn in zip([*names, "a-fourth"], [*arns[1:], arns[0], arns[2]], strict=True):
+            url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+            kept = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
+            assert json.loads(kept["RedrivePolicy"])["deadLetterTargetArn"] == arn
+
+
+@pytest.mark.skipif(
+    not hasattr(resource, "prlimit"), reason="the size of another process's files is limited on Linux only"
+)
+def test_what_could_not_be_written_is_told_to_nobody_and_written_once_it_can_be(project: Path) -> None:
+    with running(project) as dev:
+        sqs = dev.client("sqs")
+        url = sqs.create_queue(QueueName="line.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+        numbers = range(20)
+
+        def send(number: int) -> Any:
+            body = f"{number} " + "x" * 5_000
+            return sqs.send_message(
+                QueueUrl=url, MessageBody=body, MessageGroupId="g", MessageDeduplicationId=str(number)
+            )
+
+        largest = max(file.stat().st_size for file in (project / ".treadle" / "data").iterdir())
+        resource.prlimit(dev.process.pid, resource.RLIMIT_FSIZE, (largest + 20_000, resource.RLIM_INFINITY))
+        refused = [number for number in numbers if _is_refused(send, number)]
+        assert refused
+        assert all(_is_refused(send, number) for number in refused), "a duplicate was answered before it is written"
+        resource.prlimit(dev.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        for number in refused:
+            send(number)
+        kill(dev)
+    with running(project) as dev:
+        sqs = dev.client("sqs")
+        url = sqs.get_queue_url(QueueName="line.fifo")["QueueUrl"]
+        bodies: list[int] = []
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                bodies.append(int(message["Body"].split()[0]))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        assert bodies == list(numbers)
+
+
+def _is_refused(send: Any, number: int) -> bool:
+    try:
+        send(number)
+    except ClientError as error:
+        return "(InternalFailure)" in str(error)
+    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -186,6 +187,12 @@ def test_presigned_addresses_work_without_credentials(emulator: Dev, s3: Any, bu
         assert answer.read() == b"sent"
     signed.close()
     assert body(s3, bucket, "up") == b"sent"
+    # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
+    expired = re.sub(r"X-Amz-Date=\d{8}T", "X-Amz-Date=20200101T", get)
+    with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+        urllib.request.urlopen(expired, timeout=10)
+    assert b"<Message>Request has expired</Message>" in refused.value.read()
+    refused.value.close()
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{emulator.endpoint}/{bucket}/up", timeout=10)
     assert caught.value.code == 403

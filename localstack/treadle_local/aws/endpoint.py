@@ -91,6 +91,9 @@ class Endpoint:
         presigner = _presigner(request.query)
         if presigner is not None:
             access_key, token = presigner
+            if s3_requests.has_expired(request.query):
+                refusal = AwsError("AccessDenied", "Request has expired", status=403)
+                return _rendered(render_error("s3", "", refusal))
             # moto picks the service by this header; without it a body or a target header would
             scope = f"{access_key}/20260101/{self._region.name}/s3/aws4_request"
             request.headers.append(("authorization", f"AWS4-HMAC-SHA256 Credential={scope}, Signature=0"))
@@ -172,10 +175,16 @@ class Endpoint:
                 s3_requests.prepare(name, operation.params, request)
         except AwsError as refusal:
             return _rendered(render_error(service, name, refusal, operation.protocol))
-        return await asyncio.shield(self._forwarded(request, operation))
+        return await asyncio.shield(self._forwarded(request, operation, caller))
 
-    async def _forwarded(self, request: Request, operation: Operation) -> Response:
+    async def _forwarded(self, request: Request, operation: Operation, caller: Caller) -> Response:
         response = await self._services.moto.forward(request)
+        missing = response.status == 404 and (operation.name == "HeadObject" or b"<Code>NoSuchKey<" in response.body)
+        if missing and caller.role is not None:
+            try:
+                self._identity.authorize(caller, s3_requests.wanted_to_know_of(operation.name, operation.params))
+            except AwsError as refusal:
+                return _rendered(render_error("s3", operation.name, refusal, operation.protocol))
         if response.status < 300:
             self._services.after(operation.service, operation.name, operation.params)
         return response

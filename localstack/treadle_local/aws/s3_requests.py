@@ -11,11 +11,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from urllib.parse import parse_qs
 
 from treadle_local.aws.errors import AwsError
-from treadle_local.aws.service import Params
+from treadle_local.aws.service import Params, Target
 from treadle_local.http.messages import Request
 
 _BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.))+[a-z0-9]")
@@ -55,6 +58,31 @@ def prepare(operation: str, params: Params, request: Request) -> None:
             (name, "binary/octet-stream" if name == "content-type" and value.startswith(_FORM) else value)
             for name, value in request.headers
         ]
+
+
+def has_expired(query: str) -> bool:
+    """Whether the time of a presigned address is over, by the machine's clock, as whoever signed it had no other.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
+    """
+    fields = {name: values[0] for name, values in parse_qs(query).items()}
+    try:
+        if "X-Amz-Date" in fields:
+            signed_at = datetime.strptime(fields["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+            return signed_at + int(fields["X-Amz-Expires"]) < time.time()
+        return int(fields["Expires"]) < time.time()
+    except (KeyError, ValueError):
+        return False
+
+
+def wanted_to_know_of(operation: str, params: Params) -> Sequence[Target]:
+    """What a role must be allowed besides, to be told that an object is not there; without it, it is refused.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, "Permissions"
+    """
+    if operation not in {"GetObject", "HeadObject"}:
+        return ()
+    return (Target("s3:ListBucket", f"arn:aws:s3:::{params['Bucket']}"),)
 
 
 def _check_bucket(name: str) -> None:

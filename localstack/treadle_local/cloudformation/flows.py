@@ -96,7 +96,9 @@ async def update(
         work.turn_around("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
         await turn_back(work, work.journal, retaining=retaining)
     except StepFailedError as failure:
-        verb = "update" if word == "UPDATE" else "import"
+        failed = stack.resources.get(failure.logical_id)
+        is_new = failed is not None and failed.status == "CREATE_FAILED"
+        verb = "import" if word == "IMPORT" else "create" if is_new else "update"
         reason = f"The following resource(s) failed to {verb}: [{failure.logical_id}]. "
         if disable_rollback and word == "UPDATE":
             await work.settle_failed()

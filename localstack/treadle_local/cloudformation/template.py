@@ -117,6 +117,13 @@ NO_TEMPLATE = Template("", None, {}, {}, {}, {}, {}, None, ())
 
 def read_template(body: str) -> Template:
     """The template that a text holds. Raises: ValidationError, naming the path of what is wrong."""
+    try:
+        return _read_template(body)
+    except RecursionError:
+        raise template_error("the template is nested too deeply.") from None
+
+
+def _read_template(body: str) -> Template:
     sections = document.read(body)
     for name in sections:
         if name in _ELSEWHERE_SECTIONS:

@@ -326,6 +326,7 @@ class _Session:
         assembly = self._assembly()
         self._translator.steps = assembly.steps
         self._translator.origins = assembly.origins
+        self._translator.stack = str(assembly.manifest["stack"])
         return assembly
 
     async def _deploy_nothing(self, compilation: Compilation) -> bool:

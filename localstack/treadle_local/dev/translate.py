@@ -38,12 +38,16 @@ from treadle_local.schedules.happenings import Firing, Missed, ScheduleHappening
 
 
 class Translator:
-    """Tells happenings; `steps` maps names of functions to steps, `origins` logical ids to where they come from."""
+    """Tells happenings of the project whose stack is `stack`.
+
+    `steps` maps names of functions to steps, `origins` logical ids to where they come from.
+    """
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self.steps: Mapping[str, str] = {}
         self.origins: Mapping[str, Mapping[str, str]] = {}
+        self.stack = ""
 
     def watcher(self) -> Watcher:
         return Watcher(
@@ -62,8 +66,8 @@ class Translator:
         return self.steps.get(function, function)
 
     def _stack_event(self, event: StackEvent) -> None:
-        if not event.is_failure or event.is_of_stack:
-            return
+        if event.stack_name != self.stack or not event.is_failure or event.is_of_stack:
+            return  # other stacks have their own deployers, who tell of them
         origin = self.origins.get(event.logical_id, {})
         reason = event.reason or "no reason given"
         step, source = origin.get("Step"), origin.get("Source")

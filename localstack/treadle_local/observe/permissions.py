@@ -133,14 +133,13 @@ def _role(
 def _resource(
     arn: str, documents: Mapping[str, Mapping[str, Any]], allowed: Iterable[Used], denied: Iterable[Used]
 ) -> Holder:
-    """A resource's uses are those by AWS's services; what roles do with it counts as theirs."""
+    """A resource's uses are those by AWS's services; what it lets roles do counts as theirs, and for its statements."""
 
     def concerning(uses: Iterable[Used]) -> list[Used]:
         return [use for use in uses if use.resource == arn and "." in use.by]
 
-    used = concerning(allowed)
-    granted = tuple(_grants(documents, used, of_resource=True))
-    return Holder(arn, "resource", granted, tuple(used), tuple(concerning(denied)))
+    granted = tuple(_grants(documents, [use for use in allowed if use.resource == arn], of_resource=True))
+    return Holder(arn, "resource", granted, tuple(concerning(allowed)), tuple(concerning(denied)))
 
 
 def _grants(documents: Mapping[str, Mapping[str, Any]], used: list[Used], *, of_resource: bool) -> Iterable[Grant]:

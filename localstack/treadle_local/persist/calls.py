@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -55,22 +56,34 @@ class RememberedCalls:
         self._journal.put("call", owner, f"{number:09}", [operation, dict(params)])
 
     async def replay(self, call: Call) -> None:
-        """Makes again what was made by hand. What is refused now is told, and keeps nothing else from coming back."""
-        for owner in self._in_order():
-            service, _, name = owner.partition(" ")
-            for _, (operation, params) in self._journal.rows("call", owner):
-                try:
-                    await call(service, operation, params)
-                except AwsError as refusal:
-                    self._notice(name, f"not made again as it was: {operation}: {refusal.message}")
+        """Makes again what was made by hand. What is refused now is told, and keeps nothing else from coming back.
 
-    def _in_order(self) -> list[str]:
-        """The resources; dead-letter queues, which others name, before those."""
-        owners = self._journal.owners("call")
-        return sorted(owners, key=lambda owner: any("RedrivePolicy" in str(row) for _, row in self._rows(owner)))
+        What is refused waits for the others first: a queue may name another one for its dead letters, in a circle even.
+        """
+        left = {
+            owner: deque(row for _, row in self._journal.rows("call", owner)) for owner in self._journal.owners("call")
+        }
+        while left:
+            refusals = {owner: await _advance(call, owner, calls) for owner, calls in left.items()}
+            advanced = any(done for done, _ in refusals.values())
+            left = {owner: calls for owner, calls in left.items() if calls}
+            for owner, calls in () if advanced else tuple(left.items()):
+                operation, _ = calls.popleft()
+                self._notice(owner.partition(" ")[2], f"not made again as it was: {operation}: {refusals[owner][1]}")
 
-    def _rows(self, owner: str) -> list[tuple[str, Any]]:
-        return list(self._journal.rows("call", owner))
+
+async def _advance(call: Call, owner: str, calls: deque[Any]) -> tuple[int, str]:
+    """Makes a resource's calls up to the first that is refused, and takes them off; how many, and that refusal."""
+    service, done = owner.partition(" ")[0], 0
+    while calls:
+        operation, params = calls[0]
+        try:
+            await call(service, operation, params)
+        except AwsError as refusal:
+            return done, refusal.message
+        calls.popleft()
+        done += 1
+    return done, ""
 
 
 def _name(service: str, params: Mapping[str, Any]) -> str:

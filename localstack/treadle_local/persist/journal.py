@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -23,23 +24,27 @@ CREATE TABLE IF NOT EXISTS rows (
     kind TEXT NOT NULL, owner TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, owner, key)
 ) WITHOUT ROWID
 """
+_DROP_OLDER = "DELETE FROM rows WHERE kind = ? AND owner = ? AND json_extract(value, '$.at') < ?"
 _PUT = "INSERT INTO rows VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 
 
 class Journal:
     """Rows by kind, owner (a table, a queue) and key; values are JSON values.
 
-    Changes are gathered and written by `commit`, all or none: a unit is whatever one operation does. The operating
-    system has them then, so that they survive the death of this process, but not that of the machine: nothing is
-    flushed to the disk, which would cost a hundred times as much.
+    Changes are gathered and written by `commit`, all or none: a unit is whatever one operation does. What could not
+    be written (the disk is full) is owed: each later `commit` tries it first, so that nobody is answered until it is
+    there, and neither is who repeats a call that is done by then. The operating system has written units, so that they
+    survive the death of this process, but not that of the machine: nothing is flushed to the disk, which would cost a
+    hundred times as much.
     """
 
     def __init__(self, file: Path, when_open: Callable[[Callable[[], None]], object]) -> None:
-        """`when_open` is given `commit` at the first change of each unit, to call it soon at the latest.
+        """`when_open` is given at the first change of each unit what commits it, to call it soon at the latest.
 
         Raises: TreadleError `data-unreadable`.
         """
         self._when_open = when_open
+        self._unwritten: list[tuple[str, tuple[str | float, ...]]] = []
         self._open = False
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -62,31 +67,23 @@ class Journal:
 
     def put(self, kind: Kind, owner: str, key: str, value: Any) -> None:
         """Writes a row, in place of the one that is there."""
-        self._begin()
-        text = json.dumps(value, separators=(",", ":"))
-        self._database.execute(_PUT, (kind, owner, key, text))
+        self._change(_PUT, kind, owner, key, json.dumps(value, separators=(",", ":")))
 
     def drop(self, kind: Kind, owner: str, key: str) -> None:
         """Removes a row; one that is not there is no error."""
-        self._begin()
-        self._database.execute("DELETE FROM rows WHERE kind = ? AND owner = ? AND key = ?", (kind, owner, key))
+        self._change("DELETE FROM rows WHERE kind = ? AND owner = ? AND key = ?", kind, owner, key)
 
     def drop_all(self, kind: Kind, owner: str) -> None:
         """Removes all rows of an owner."""
-        self._begin()
-        self._database.execute("DELETE FROM rows WHERE kind = ? AND owner = ?", (kind, owner))
+        self._change("DELETE FROM rows WHERE kind = ? AND owner = ?", kind, owner)
 
     def drop_older(self, kind: Kind, owner: str, moment: float) -> None:
         """Removes the rows of an owner whose member `at` is before a moment, in seconds since the epoch."""
-        self._begin()
-        condition = "kind = ? AND owner = ? AND json_extract(value, '$.at') < ?"
-        self._database.execute(f"DELETE FROM rows WHERE {condition}", (kind, owner, moment))  # noqa: S608 - no input
+        self._change(_DROP_OLDER, kind, owner, moment)
 
     def rename(self, kind: Kind, owner: str, new_owner: str) -> None:
         """Gives the rows of an owner to another, whose rows of the same keys they replace."""
-        self._begin()
-        parameters = (new_owner, kind, owner)
-        self._database.execute("UPDATE OR REPLACE rows SET owner = ? WHERE kind = ? AND owner = ?", parameters)
+        self._change("UPDATE OR REPLACE rows SET owner = ? WHERE kind = ? AND owner = ?", new_owner, kind, owner)
 
     def rows(self, kind: Kind, owner: str) -> Iterator[tuple[str, Any]]:
         """The rows of an owner, in the order of their keys."""
@@ -99,25 +96,51 @@ class Journal:
         found = self._database.execute("SELECT DISTINCT owner FROM rows WHERE kind = ?", (kind,))
         return [owner for (owner,) in found.fetchall()]
 
+    def _change(self, statement: str, *values: str | float) -> None:
+        """Makes the change in the database where nothing is owed; a commit does what cannot be done now."""
+        if not self._unwritten:
+            self._when_open(self._commit_soon)
+            self._begin()
+        self._unwritten.append((statement, values))
+        if self._open:
+            try:
+                self._database.execute(statement, values)
+            except sqlite3.Error:
+                self._roll_back()
+
     def _begin(self) -> None:
-        if not self._open:
-            self._open = True
+        with suppress(sqlite3.Error):
             self._database.execute("BEGIN")
-            self._when_open(self.commit)
+            self._open = True
+
+    def _roll_back(self) -> None:
+        self._open = False
+        if self._database.in_transaction:  # some failures have ended it themselves
+            self._database.execute("ROLLBACK")
+
+    def _commit_soon(self) -> None:
+        with suppress(AwsError):  # it is owed; whoever is to be answered next is told
+            self.commit()
 
     def commit(self) -> None:
-        """Writes the unit that is open, if one is.
+        """Writes the unit that is open, if one is, and what is owed.
 
         Raises: AwsError InternalFailure where it cannot be written (the disk is full): nobody may be told of it then.
         """
-        if not self._open:
+        if not self._unwritten:
             return
-        self._open = False
         try:
+            if not self._open:
+                self._database.execute("BEGIN")
+                for statement, values in self._unwritten:
+                    self._database.execute(statement, values)
             self._database.execute("COMMIT")
         except sqlite3.Error as problem:
+            self._roll_back()
             text = f"what --persist keeps could not be written: {problem}"
             raise AwsError("InternalFailure", text, status=500) from None
+        self._open = False
+        self._unwritten.clear()
 
     def close(self) -> None:
         self.commit()

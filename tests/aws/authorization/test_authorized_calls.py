@@ -64,6 +64,11 @@ def test_a_role_may_do_what_its_policy_says_until_that_is_changed(emulator: Dev)
     s3 = emulator.client("s3", credentials)
     s3.put_object(Bucket="of-the-role", Key="mine/a b", Body=b"hello")
     assert s3.get_object(Bucket="of-the-role", Key="mine/a b")["Body"].read() == b"hello"
+    # Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: without s3:ListBucket, 403 and not 404
+    code, message = refusal(s3.get_object, Bucket="of-the-role", Key="mine/missing")
+    assert code == "AccessDenied"
+    assert message.endswith("because no identity-based policy allows the s3:ListBucket action")
+    assert refusal(s3.head_object, Bucket="of-the-role", Key="mine/missing")[0] == "403"
     code, message = refusal(s3.put_object, Bucket="of-the-role", Key="other", Body=b"hello")
     assert (code, message.split(" because ")[1]) == (
         "AccessDenied",

@@ -137,6 +137,8 @@ def test_what_a_failed_update_created_is_kept_by_its_policy_unless_the_call_says
     create(cloudformation, stack, body(stack, "one"))
     assert update(cloudformation, stack, failed, RetainExceptOnCreate=True) == "UPDATE_ROLLBACK_COMPLETE"
     assert arn not in inventory(emulator)["topics"]
+    turned = [reason for _, status, reason in history(cloudformation, stack) if status == "UPDATE_ROLLBACK_IN_PROGRESS"]
+    assert turned == ["The following resource(s) failed to create: [Bad]. "]
     proposed = propose(cloudformation, stack, failed)
     assert execute(cloudformation, proposed, RetainExceptOnCreate=True) == "UPDATE_ROLLBACK_COMPLETE"
     assert arn not in inventory(emulator)["topics"]

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     [
         ("{", "Template format error: JSON not well-formed. (line 1, column 2)"),
         ("[]", "Template format error: unsupported structure."),
+        ("[" * 5_000, "Template format error: the template is nested too deeply."),
+        (
+            '{"Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": ' + '{"a": ' * 800 + "1" + "}" * 803,
+            "Template format error: the template is nested too deeply.",
+        ),
         ('{"Resources": {}}', "Template format error: At least one Resources member must be defined."),
         (
             template(
@@ -91,6 +96,8 @@ if TYPE_CHECKING:
     ids=[
         "malformed JSON",
         "no object",
+        "deep YAML",
+        "deep JSON",
         "no resources",
         "circle",
         "unknown type",
