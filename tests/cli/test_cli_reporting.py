@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -182,8 +183,10 @@ def test_a_resource_that_fails_is_told_without_the_details_of_the_call_and_with_
     failed = StackEvent("id", "shop--dev", "Nightly", "", "AWS::Scheduler::Schedule", "CREATE_FAILED", 0, reason)
     for reporter in (TextReporter(colour=False), JsonReporter()):
         translator = Translator(reporter.tell)
+        translator.stack = "shop--dev"
         translator.origins = {"Nightly": {"Step": "Nightly", "Source": "steps/nightly_step.py:3"}}
         translator.watcher().stack_event(failed)
+        translator.watcher().stack_event(replace(failed, stack_name="shop--prod"))  # somebody else's: not told
 
     text, told = capsys.readouterr().out.rsplit("\n\n", 1)
     assert text.strip().splitlines() == [
