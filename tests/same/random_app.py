@@ -197,7 +197,8 @@ class _Maker:
                     f"await context.streams.{stream}.set('events{number}', key, {{'id': key, 'v': data['v']}})"
                 )
         for topic in emits:
-            data = f"{{**data, 'id': data['id'] + '>{number}', 't': {topic!r}, 'hops': data['hops'] + 1}}"
+            way = f"data['t'] + '>' + {topic!r}"  # by which two messages of one request are told apart
+            data = f"{{**data, 'id': data['id'] + '>{number}', 't': {way}, 'hops': data['hops'] + 1}}"
             lines.append(_emit(topic, data))
         self._step(f"event{number}", config, "data", lines)
         self._looks.append(Request("GET", f"/report/event{number}"))
