@@ -74,6 +74,11 @@ def saying(connection: str, body: object, route_key: str = "$default") -> Json:
 _request_times = itertools.count(int(time.time() * 1000))
 
 
+def connected(aws: FakeAws) -> list[Json]:
+    """The rows of connections and followers, without the notes that items of a group have had followers."""
+    return [row for row in aws.rows(CONNECTIONS) if row["member"]["S"] != "items"]
+
+
 def joining(connection: str, group: Any, item_id: Any = None, subscription: Any = "s1", **data: Any) -> Json:
     return _about("join", connection, group, item_id, subscription, data)
 
@@ -106,7 +111,7 @@ class StreamRows:
         self.table = NAMES.stream_table(stream)
         self._aws = aws
         self._group = group
-        self._now_ms = int(time.time() * 1000) - 5000
+        self._now_ms = (int(time.time()) - 5) * 1000  # a whole second, of which records have no parts
         self._serial = 0
         self._rows: dict[str, Json] = {}
 

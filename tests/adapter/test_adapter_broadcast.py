@@ -14,7 +14,7 @@ from treadle.live.frames import Frame
 from treadle.live.post import Delivery, Lane
 
 from .fake_aws import FakeAws, Reply, failure
-from .live_app import CONNECTIONS, STREAM, LiveApp, StreamRows, joining, leaving, system_slice
+from .live_app import CONNECTIONS, STREAM, LiveApp, StreamRows, connected, joining, leaving, system_slice
 from .step_folder import StepFolder, event_file
 
 Json = dict[str, Any]
@@ -171,7 +171,7 @@ def test_a_connection_that_has_ended_is_forgotten_and_others_are_told(app: LiveA
     del app.aws.sockets["c1="]
     assert app.announce(app.rows.set("a", "1"), app.rows.set("a", "2")) == []
     assert texts(app, "c2=") == ["1", "2"]
-    assert "c1=" not in json.dumps(app.aws.rows(CONNECTIONS))
+    assert "c1=" not in json.dumps(connected(app.aws))
     assert len(app.aws.of("PostToConnection")) == 2 + 1 + 2
     assert app.aws.of("DeleteConnection") == []
 
@@ -180,7 +180,7 @@ def test_a_follower_without_a_membership_is_forgotten_too(app: LiveApp) -> None:
     row = {"room": {"S": '["messages","inbox"]'}, "member": {"S": "ghost=/s"}, "status": {"S": "active"}}
     app.aws.put(CONNECTIONS, row)
     app.announce(app.rows.set("a"))
-    assert app.aws.rows(CONNECTIONS) == []
+    assert connected(app.aws) == []
 
 
 @pytest.mark.parametrize("fault", [FORBIDDEN, failure("LimitExceededException", status=429), Reply(500, b"")])
@@ -191,7 +191,7 @@ def test_a_connection_that_cannot_be_told_is_closed_and_others_are_told(
     app.aws.faults["c1="] = fault
     assert app.announce(app.rows.set("a", "1"), app.rows.set("a", "2")) == []
     assert "c1=" not in app.aws.sockets
-    assert "c1=" not in json.dumps(app.aws.rows(CONNECTIONS))
+    assert "c1=" not in json.dumps(connected(app.aws))
     assert texts(app, "c2=") == ["1", "2"]
     out = capsys.readouterr().out
     assert "the connection is closed, so that its client connects again" in out
@@ -226,12 +226,19 @@ def test_rooms_are_read_once_for_a_batch(app: LiveApp) -> None:
     app.aws.asked.clear()
     app.announce(*(app.rows.set("ab"[number % 2]) for number in range(10)))
     queries = app.aws.of("Query")
-    assert sorted(query["ExpressionAttributeValues"][":room"]["S"] for query in queries) == [
-        '["messages","inbox","a"]',
-        '["messages","inbox","b"]',
-        '["messages","inbox"]',
-    ]
+    assert [query["ExpressionAttributeValues"][":room"]["S"] for query in queries] == ['["messages","inbox"]']
     assert all(query["ConsistentRead"] for query in queries)
+
+
+def test_rooms_of_items_are_read_where_items_of_the_group_have_had_followers(app: LiveApp) -> None:
+    followers(app, "c1=")
+    followers(app, "c2=", item="z")
+    app.send(leaving("c2=", "inbox", "z"))
+    app.aws.asked.clear()
+    app.announce(*(app.rows.set("ab"[number % 2]) for number in range(10)))
+    group, *items = [query["ExpressionAttributeValues"][":room"]["S"] for query in app.aws.of("Query")]
+    assert group == '["messages","inbox"]'
+    assert sorted(items) == ['["messages","inbox","a"]', '["messages","inbox","b"]']
 
 
 def test_a_room_of_many_pages_is_read_whole(app: LiveApp) -> None:
@@ -390,7 +397,7 @@ def test_who_is_far_behind_when_the_time_is_over_is_parted_with_and_the_others_g
     changes = [app.rows.set("a", str(number)) for number in range(40)]
     assert app.announce(*changes, remaining_ms=1500) == []
     assert "c1=" not in app.aws.sockets
-    assert "c1=" not in json.dumps(app.aws.rows(CONNECTIONS))
+    assert "c1=" not in json.dumps(connected(app.aws))
     for connection in ("c2=", "c3="):
         assert texts(app, connection) == [str(number) for number in range(40)]
 

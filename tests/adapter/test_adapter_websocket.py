@@ -14,6 +14,7 @@ from .live_app import (
     CONNECTIONS,
     STREAM,
     LiveApp,
+    connected,
     connecting,
     disconnecting,
     joining,
@@ -56,7 +57,7 @@ def error_of(frame: Json) -> str:
 
 
 def connection_row(aws: FakeAws) -> Json:
-    (row,) = [row for row in aws.rows(CONNECTIONS) if row["member"]["S"] == "connection"]
+    (row,) = [row for row in connected(aws) if row["member"]["S"] == "connection"]
     return row
 
 
@@ -67,7 +68,7 @@ def test_a_connection_is_stored_and_forgotten(app: LiveApp) -> None:
     event = connecting("c1=")
     assert app.send(event) == {"statusCode": 200}
     at = event["requestContext"]["connectedAt"]
-    assert app.aws.rows(CONNECTIONS) == [
+    assert connected(app.aws) == [
         {
             "room": {"S": "connection/c1="},
             "member": {"S": "connection"},
@@ -82,7 +83,7 @@ def test_a_connection_is_stored_and_forgotten(app: LiveApp) -> None:
         for item in (None, "a", "b"):
             app.send(joining(connection, "inbox", item, f"about/{item}"))
     assert app.send(disconnecting("c1=")) == {"statusCode": 200}
-    left = app.aws.rows(CONNECTIONS)
+    left = connected(app.aws)
     assert len(left) == 7
     assert "c1=" not in json.dumps(left)
 
@@ -113,7 +114,7 @@ def test_the_app_authenticates_by_query_or_protocol(folder: StepFolder, aws: Fak
         {"statusCode": 200},
         {"statusCode": 200},
     ]
-    contexts = {row["room"]["S"]: json.loads(row["context"]["S"]) for row in aws.rows(CONNECTIONS)}
+    contexts = {row["room"]["S"]: json.loads(row["context"]["S"]) for row in connected(aws)}
     assert contexts == {
         "connection/c1=": {"user": "t-1", "asked": {"url": "/", "path": "/", "queryParams": {}}},
         "connection/c2=": {
@@ -137,7 +138,7 @@ def test_the_app_authenticates_by_query_or_protocol(folder: StepFolder, aws: Fak
 def test_who_cannot_be_authenticated_is_refused_and_no_token_is_logged(folder: StepFolder, aws: FakeAws) -> None:
     done = run(project(folder, TOKENS), aws, connecting("c1=", query={"authToken": ["wrong-token-abc"]}))
     assert done.answer.result == {"statusCode": 401, "body": "Authentication failed"}
-    assert aws.rows(CONNECTIONS) == []
+    assert connected(aws) == []
     (line,) = done.lines("warn")
     assert line["errorType"] == "PermissionError"
     assert "in authenticate" in line["stack"]
@@ -206,7 +207,7 @@ def test_an_item_is_sent_at_its_own_time_and_nothing_where_there_is_none(app: Li
             "event": {"type": "sync", "data": {"text": "one", "id": "a"}},
         }
     ]
-    rooms = {row["room"]["S"] for row in app.aws.rows(CONNECTIONS)}
+    rooms = {row["room"]["S"] for row in connected(app.aws)}
     assert rooms == {"connection/c1=", '["messages","inbox","a"]', '["messages","inbox","b"]'}
 
 
@@ -272,7 +273,7 @@ def test_the_streams_definition_says_who_may_join(folder: StepFolder, aws: FakeA
     }
     assert [record.get("refused") for record in done.records] == [None, None, *["STREAM_ACCESS_DENIED"] * 2]
     assert connection_row(aws)["subscriptions"] == {"N": "1"}
-    assert len(aws.rows(CONNECTIONS)) == 3
+    assert len(connected(aws)) == 3
 
 
 @pytest.mark.parametrize(
@@ -343,7 +344,7 @@ def test_what_is_no_message_is_answered_with_what_is_wrong(app: LiveApp, event: 
 def test_long_names_are_rooms_like_any_other(app: LiveApp) -> None:
     app.connect("c1=")
     app.send(joining("c1=", "g" * 2048, "i" * 1024, "s" * 256))
-    rows = app.aws.rows(CONNECTIONS)
+    rows = connected(app.aws)
     assert len(rows) == 3
     assert any(row["room"]["S"].startswith("sha256/") for row in rows)
     assert app.send(leaving("c1=", "g" * 2048, "i" * 1024, "s" * 256)) == {"statusCode": 200}
@@ -396,7 +397,7 @@ def test_of_two_joins_of_one_subscription_the_later_one_counts_whatever_is_serve
 
 def followed(app: LiveApp) -> list[tuple[str, str]]:
     """(room, subscription) of every follower."""
-    rows = [row for row in app.aws.rows(CONNECTIONS) if not row["room"]["S"].startswith("connection/")]
+    rows = [row for row in connected(app.aws) if not row["room"]["S"].startswith("connection/")]
     return sorted((row["room"]["S"], row["member"]["S"].split("/", 2)[2]) for row in rows)
 
 
@@ -404,7 +405,7 @@ def test_a_subscription_id_that_is_used_again_replaces_the_earlier_one(app: Live
     app.connect("c1=")
     app.send(joining("c1=", "inbox"))
     app.send(joining("c1=", "inbox", "a"))
-    assert {row["room"]["S"] for row in app.aws.rows(CONNECTIONS)} == {"connection/c1=", '["messages","inbox","a"]'}
+    assert {row["room"]["S"] for row in connected(app.aws)} == {"connection/c1=", '["messages","inbox","a"]'}
     assert connection_row(app.aws)["subscriptions"] == {"N": "1"}
 
 
@@ -432,14 +433,14 @@ def test_a_connection_without_a_row_is_closed(app: LiveApp, event: Json) -> None
     app.aws.sockets["c1="] = []
     assert app.send(event) == {"statusCode": 200}
     assert "c1=" not in app.aws.sockets
-    assert app.aws.rows(CONNECTIONS) == []
+    assert connected(app.aws) == []
 
 
 def test_a_connection_that_has_ended_leaves_nothing(app: LiveApp) -> None:
     app.connect("c1=")
     del app.aws.sockets["c1="]
     assert app.send(joining("c1=", "inbox")) == {"statusCode": 200}
-    assert app.aws.rows(CONNECTIONS) == []
+    assert connected(app.aws) == []
     assert app.aws.of("DeleteConnection") == []
 
 
@@ -450,7 +451,7 @@ def test_a_connection_that_cannot_be_told_is_closed_with_the_reason(
     app.aws.faults["c1="] = Reply(403, b'{"message": "Forbidden"}', {"x-amzn-ErrorType": "ForbiddenException"})
     assert app.send(joining("c1=", "inbox")) == {"statusCode": 200}
     assert "c1=" not in app.aws.sockets
-    assert app.aws.rows(CONNECTIONS) == []
+    assert connected(app.aws) == []
     record = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (record["result"], record["error"]["type"]) == ("error", "AwsCallError")
     assert "ForbiddenException" in record["error"]["message"]

@@ -19,11 +19,11 @@ from treadle.shapes import LambdaContext
 from .fake_aws import FakeAws
 from .interleaving import Actor, Choose, all_orders, run_to_the_end, stop_here
 from .live_app import (
-    CONNECTIONS,
     CREDENTIALS,
     NAMES,
     STREAM,
     LiveApp,
+    connected,
     disconnecting,
     joining,
     leaving,
@@ -261,7 +261,7 @@ def test_what_a_client_says_last_counts_in_whatever_order_it_is_served(
             app.send(build[kind]())
         said = [build[kind]() for kind in events]
         run_to_the_end([Actor(serving(event)) for event in said], choose)
-        rooms = {row["room"]["S"] for row in aws.rows(CONNECTIONS)}
+        rooms = {row["room"]["S"] for row in connected(aws)}
         if left is None:
             assert rooms == set()
         else:

@@ -10,7 +10,10 @@ from treadle.trace import trace_of_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from treadle.live.changes import Change, StreamRecord
+    from treadle.live.connections import Room
     from treadle.live.frames import Frame
     from treadle.live.process import SystemProcess
     from treadle.shapes import LambdaContext
@@ -23,11 +26,21 @@ _TOLD_LIMIT = 10_000
 class Announcement:
     """What a record is announced with. `error` says why it cannot be, or not with this batch.
 
-    `rooms` are those whose followers are told; `timestamp` is the time that they are told. `item_key` is None for what
-    is about a whole group.
+    The followers of `group_room` are told, None where that is not known; `timestamp` is the time that they are told.
+    `item_key` is None for what is about a whole group.
     """
 
-    __slots__ = ("change", "error", "item_key", "logger", "record", "rooms", "stream_record", "timestamp", "trace_id")
+    __slots__ = (
+        "change",
+        "error",
+        "group_room",
+        "item_key",
+        "logger",
+        "record",
+        "stream_record",
+        "timestamp",
+        "trace_id",
+    )
 
     def __init__(self, stream_record: StreamRecord, process: SystemProcess, lambda_context: LambdaContext) -> None:
         trace = trace_of_text(stream_record.trace_text)
@@ -45,7 +58,7 @@ class Announcement:
         )
         self.change: Change | None = None
         self.error: Exception | None = None
-        self.rooms: tuple[str, ...] = ()
+        self.group_room: str | None = None
         self.item_key: ItemKey | None = None
         self.timestamp = 0
         try:
@@ -54,10 +67,16 @@ class Announcement:
             self.error = error
             return
         place = change.place
-        self.rooms = (room_key(place.stream, place.group),)
+        self.group_room = room_key(place.stream, place.group)
         if place.item_id is not None:
             self.item_key = (place.stream, place.group, place.item_id)
-            self.rooms += (room_key(*self.item_key),)
+
+    def item_room(self, groups: Mapping[str, Room]) -> str | None:
+        """The room of the item's own followers; None where `groups` say that there can be none."""
+        group = None if self.group_room is None else groups.get(self.group_room)
+        if group is None or not group.has_items or self.item_key is None:
+            return None
+        return room_key(*self.item_key)
 
     def frame(self) -> Frame:
         """What the followers are sent. Only for an announcement without an error."""

@@ -18,10 +18,11 @@ from treadle.live.sockets import Sockets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from treadle.aws.client import AwsClient
-    from treadle.live.connections import Follower
+    from treadle.live.connections import Room
     from treadle.live.frames import Frame
     from treadle.shapes import Event, LambdaContext, LambdaHandler
 
@@ -91,7 +92,7 @@ class _Batch:
             for record in (StreamRecord(record, streams) for record in records)
             if not record.is_event_that_ends
         ]
-        self._rooms: dict[str, list[Follower]] = {}
+        self._rooms: dict[str, Room] = {}
 
     def serve(self) -> dict[str, Any]:
         """`{"batchItemFailures": [...]}`: the first record that is to come again, and all behind it with it.
@@ -114,16 +115,28 @@ class _Batch:
         return {"batchItemFailures": [{"itemIdentifier": stopped.stream_record.sequence_number}]}
 
     def _with_rooms_read(self, announcements: list[Announcement]) -> list[Announcement]:
-        """The announcements up to the first whose followers cannot be read."""
-        names = list(dict.fromkeys(room for announcement in announcements for room in announcement.rooms))
-        answers = dict(zip(names, for_each(self._sockets.table.followers, names), strict=True))
-        for index, announcement in enumerate(announcements):
-            for room in announcement.rooms:
-                answer = answers[room]
-                if isinstance(answer, Exception):
-                    announcement.error = answer
-                    return announcements[:index]
-                self._rooms[room] = answer
+        """The announcements up to the first whose followers cannot be read.
+
+        Groups first: their rooms tell whether those of single items are worth a look, which they seldom are.
+        """
+        announcements = self._with_read(announcements, lambda announcement: announcement.group_room)
+        return self._with_read(announcements, lambda announcement: announcement.item_room(self._rooms))
+
+    def _with_read(
+        self, announcements: list[Announcement], room_of: Callable[[Announcement], str | None]
+    ) -> list[Announcement]:
+        """Reads one room for each announcement that has it; returns those up to the first for which that failed."""
+        rooms = [(announcement, room_of(announcement)) for announcement in announcements]
+        names = list(dict.fromkeys(name for _, name in rooms if name is not None))
+        answers = dict(zip(names, for_each(self._sockets.table.room, names), strict=True))
+        for index, (announcement, name) in enumerate(rooms):
+            if name is None:
+                continue
+            answer = answers[name]
+            if isinstance(answer, Exception):
+                announcement.error = answer
+                return announcements[:index]
+            self._rooms[name] = answer
         return announcements
 
     def _with_errors_put_aside(self, announcements: list[Announcement]) -> list[Announcement]:
@@ -151,7 +164,7 @@ class _Batch:
             followers = [
                 follower
                 for room in self._rooms.values()
-                for follower in room
+                for follower in room.followers
                 if follower.connection_id == connection_id
             ]
             return self._sockets.part(connection_id, error, announcements[number].logger, followers)
@@ -185,8 +198,8 @@ class _Batch:
         """
         change = announcement.change
         connections: dict[str, None] = {}
-        for room in announcement.rooms:
-            for follower in self._rooms[room]:
+        for name in (announcement.group_room, announcement.item_room(self._rooms)):
+            for follower in self._rooms[name].followers if name is not None else ():
                 if not follower.active:
                     continue
                 if isinstance(change, ItemChange) and follower.has(change.item_id, change.timestamp):

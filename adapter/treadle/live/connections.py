@@ -11,6 +11,7 @@ from treadle.errors import AwsCallError
 from treadle.live.parallel import for_each
 from treadle.live.rooms import (
     CONNECTION_MEMBER,
+    ITEMS_MEMBER,
     connection_of,
     connection_room,
     room_member,
@@ -57,13 +58,19 @@ class Connection:
 
 
 class Registration:
-    """One join of a subscription. `at_ms` is when API Gateway had it: joins and leaves may be served in any order."""
+    """One join of a subscription. `at_ms` is when API Gateway had it: joins and leaves may be served in any order.
 
-    __slots__ = ("at_ms", "attempt", "member", "room", "subscription_id")
+    `group_room` is that of the group around, where an item is followed.
+    """
 
-    def __init__(self, connection_id: str, subscription_id: str, room: str, at_ms: int) -> None:
+    __slots__ = ("at_ms", "attempt", "group_room", "member", "room", "subscription_id")
+
+    def __init__(
+        self, connection_id: str, subscription_id: str, room: str, at_ms: int, group_room: str | None = None
+    ) -> None:
         self.subscription_id = subscription_id
         self.room = room
+        self.group_room = group_room
         self.at_ms = at_ms
         self.attempt = os.urandom(8).hex()
         self.member = room_member(connection_id, self.attempt, subscription_id)
@@ -93,6 +100,16 @@ class Follower:
         if sent < timestamp:
             del self.recent[item_id]
         return sent >= timestamp
+
+
+class Room:
+    """Everybody in a room, and for a group whether any of its items may have a follower of its own."""
+
+    __slots__ = ("followers", "has_items")
+
+    def __init__(self, key: str, rows: list[Item]) -> None:
+        self.followers = [Follower(key, row) for row in rows if row["member"]["S"] != ITEMS_MEMBER]
+        self.has_items = len(self.followers) < len(rows)
 
 
 class ConnectionsTable:
@@ -145,6 +162,9 @@ class ConnectionsTable:
         """
         expires = _expiry(connection.connected_ms)
         room, member = registration.room, registration.member
+        if registration.group_room is not None:  # first, so that who does not find it would not find the follower
+            expires_last = _expiry(registration.at_ms)
+            self._call("PutItem", {"Item": {**_key(registration.group_room, ITEMS_MEMBER), "ttl": expires_last}})
         self._call("PutItem", {"Item": {**_key(room, member), "status": {"S": "joining"}, "ttl": expires}})
         membership = {
             **_key(connection_room(connection.id), subscription_member(registration.subscription_id)),
@@ -222,13 +242,13 @@ class ConnectionsTable:
         self.delete(membership["target"]["S"], member)
         return True
 
-    def followers(self, room: str) -> list[Follower]:
+    def room(self, room: str) -> Room:
         """Everybody in a room, read strongly consistent."""
         names = {"#room": "room", "#member": "member", "#status": "status", "#recent": "recent"}
         rows = self._query(
             room, {"ExpressionAttributeNames": names, "ProjectionExpression": "#member, #status, #recent"}
         )
-        return [Follower(room, row) for row in rows]
+        return Room(room, rows)
 
     def remove(self, connection_id: str, others: Iterable[Follower] = ()) -> None:
         """Removes all rows of a connection, and those of `others`, which are its own too.

@@ -42,7 +42,8 @@ def join(session: Session, connection: Connection, subscription: Subscription, a
     """
     place = subscription.place
     room = room_key(place.stream, place.group, place.item_id)
-    registration = Registration(connection.id, subscription.id, room, at_ms)
+    group_room = None if place.item_id is None else room_key(place.stream, place.group)
+    registration = Registration(connection.id, subscription.id, room, at_ms, group_room)
     table = session.table
     registered = table.subscribe(connection, registration)
     try:

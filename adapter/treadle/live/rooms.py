@@ -4,6 +4,7 @@ room                          member
 connection/<connection>       connection                    context, connectedMs, subscriptions
 connection/<connection>       subscription/<subscription>   target: a room's key, attempt, at; or left: it ended then
 ["messages","inbox"]          <connection>/<attempt>/<subscription>   status, recent: a group's follower
+["messages","inbox"]          items                         some of the group's items have, or had, followers
 ["messages","inbox","m1"]     <connection>/<attempt>/<subscription>   an item's follower
 
 An attempt is one join: each has a row of its own, so that a late one can take nothing from the one that counts.
@@ -16,6 +17,7 @@ import json
 ROOM_BYTES_LIMIT = 2048
 """Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 CONNECTION_MEMBER = "connection"
+ITEMS_MEMBER = "items"
 _SUBSCRIPTION_PREFIX = "subscription/"
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
