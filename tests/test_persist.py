@@ -423,6 +423,68 @@ def test_queues_that_name_each_other_for_their_dead_letters_come_back(project: P
             assert json.loads(kept["RedrivePolicy"])["deadLetterTargetArn"] == arn
 
 
+def test_a_move_task_goes_on_after_a_kill_at_its_rate(project: Path) -> None:
+    def body_count(sqs: Any, url: str) -> int:
+        names = ["ApproximateNumberOfMessages"]
+        return int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"][names[0]])
+
+    def task_of(sqs: Any, arn: str) -> Any:
+        return sqs.list_message_move_tasks(SourceArn=arn, MaxResults=10)["Results"]
+
+    arn = "arn:aws:sqs:us-east-1:000000000000:a-dead"
+    with running(project, "--clock", "manual") as dev:
+        sqs = dev.client("sqs")
+        dead = sqs.create_queue(QueueName="a-dead")["QueueUrl"]
+        redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+        work = sqs.create_queue(QueueName="work", Attributes={"RedrivePolicy": redrive})["QueueUrl"]
+        for number in range(6):
+            sqs.send_message(QueueUrl=work, MessageBody=str(number))
+        for _ in range(2):
+            sqs.receive_message(QueueUrl=work, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        handle = sqs.start_message_move_task(SourceArn=arn, MaxNumberOfMessagesPerSecond=1)["TaskHandle"]
+        dev.advance(2)
+        wait_until("two are moved", lambda: body_count(sqs, work) == 2)
+        (before,) = task_of(sqs, arn)
+        kill(dev)
+    with running(project, "--clock", "manual") as dev:
+        sqs = dev.client("sqs")
+        assert task_of(sqs, arn) == [before]
+        dev.advance(3)
+        wait_until("three more are moved", lambda: (body_count(sqs, work), body_count(sqs, dead)) == (5, 1))
+        kill(dev)
+    with running(project, "--clock", "manual") as dev:
+        sqs = dev.client("sqs")
+        assert sqs.cancel_message_move_task(TaskHandle=handle)["ApproximateNumberOfMessagesMoved"] == 5
+    with running(project, "--clock", "manual") as dev:
+        assert task_of(dev.client("sqs"), arn) == []
+
+
+def test_what_is_kept_of_a_queue_does_not_grow_with_its_changes(project: Path) -> None:
+    names = ["VisibilityTimeout", "Policy", "RedrivePolicy", "KmsMasterKeyId", "DelaySeconds"]
+    with running(project) as dev:
+        sqs = dev.client("sqs")
+        url = sqs.create_queue(QueueName="work", tags={"a": "1"})["QueueUrl"]
+        sqs.create_queue(QueueName="zdead")
+        redrive = json.dumps({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:zdead", "maxReceiveCount": 3})
+        for number in range(20):
+            changes = {"VisibilityTimeout": str(number), "RedrivePolicy": redrive, "KmsMasterKeyId": "alias/mine"}
+            sqs.set_queue_attributes(QueueUrl=url, Attributes=changes)
+            sqs.tag_queue(QueueUrl=url, Tags={"b": str(number)})
+        sqs.untag_queue(QueueUrl=url, TagKeys=["a"])
+        sqs.add_permission(QueueUrl=url, Label="l", AWSAccountIds=["111122223333"], Actions=["SendMessage"])
+        before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        kill(dev)
+    with sqlite3.connect(project / ".treadle" / "data" / "emulator.sqlite") as database:
+        calls = database.execute("SELECT count(*) FROM rows WHERE kind = 'call' AND owner = 'sqs work'").fetchone()
+    database.close()
+    assert calls == (2,)
+    with running(project) as dev:
+        sqs = dev.client("sqs")
+        assert dev.all("trouble") == []
+        assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] == before
+        assert sqs.list_queue_tags(QueueUrl=url)["Tags"] == {"b": "19"}
+
+
 @pytest.mark.skipif(
     not hasattr(resource, "prlimit"), reason="the size of another process's files is limited on Linux only"
 )

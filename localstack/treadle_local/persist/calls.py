@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Params, Result
 from treadle_local.persist.journal import Journal, Notice
+from treadle_local.sqs.registry import split_url
 
 Call = Callable[[str, str, Params], Awaitable[Result]]
 """Does an operation of a service."""
@@ -22,14 +23,21 @@ _CHANGED_BY = {
 
 
 class RememberedCalls:
-    """Rows by resource (`sqs work`), in the order of the calls.
+    """Rows by resource (`sqs work`), in the order of the calls; of a queue only those that make it as it is now.
 
     `is_of_a_stack` tells of a service's resource whether a stack has made it: that one comes back with its stack.
     """
 
-    def __init__(self, journal: Journal, is_of_a_stack: Callable[[str, str], bool], notice: Notice) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        is_of_a_stack: Callable[[str, str], bool],
+        calls_that_make_queue: Callable[[str], Sequence[tuple[str, Params]]],
+        notice: Notice,
+    ) -> None:
         self._journal = journal
         self._is_of_a_stack = is_of_a_stack
+        self._calls_that_make_queue = calls_that_make_queue
         self._notice = notice
         self._numbers = {owner: sum(1 for _ in journal.rows("call", owner)) for owner in journal.owners("call")}
 
@@ -51,9 +59,14 @@ class RememberedCalls:
                 self._journal.drop_all("call", owner)
 
     def _add(self, service: str, name: str, operation: str, params: Params) -> None:
-        owner = f"{service} {name}"
-        number = self._numbers[owner] = self._numbers.get(owner, 0) + 1
-        self._journal.put("call", owner, f"{number:09}", [operation, dict(params)])
+        owner, calls = f"{service} {name}", [(operation, params)]
+        if service == "sqs":
+            self._numbers[owner] = 0
+            self._journal.drop_all("call", owner)
+            calls = [*self._calls_that_make_queue(name)]
+        for called, given in calls:
+            number = self._numbers[owner] = self._numbers.get(owner, 0) + 1
+            self._journal.put("call", owner, f"{number:09}", [called, dict(given)])
 
     async def replay(self, call: Call) -> None:
         """Makes again what was made by hand. What is refused now is told, and keeps nothing else from coming back.
@@ -89,5 +102,5 @@ async def _advance(call: Call, owner: str, calls: deque[Any]) -> tuple[int, str]
 def _name(service: str, params: Mapping[str, Any]) -> str:
     """The name of the resource that a call is about."""
     if service == "sqs":
-        return str(params.get("QueueName") or str(params.get("QueueUrl", "")).rsplit("/", 1)[-1])
+        return str(params.get("QueueName") or split_url(str(params["QueueUrl"]))[1])
     return str(params.get("TableName") or params.get("ResourceArn", "")).rsplit("/", 1)[-1]

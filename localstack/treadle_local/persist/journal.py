@@ -14,7 +14,9 @@ from treadle_local.aws.errors import AwsError
 
 FORMAT = 1
 
-Kind: TypeAlias = Literal["call", "clock", "item", "message", "queue", "seen message", "table", "transaction"]
+Kind: TypeAlias = Literal[
+    "call", "clock", "item", "message", "move task", "queue", "seen message", "table", "transaction"
+]
 
 Notice: TypeAlias = Callable[[str, str], None]
 """Is told what somebody should know of a table or a queue: its name, and the text."""

@@ -45,8 +45,10 @@ class Persistence:
         service's resource, which tell whether a stack has made it.
         """
         KeptTables(self._journal, items, self.rollbacks, self._notice)
-        sqs.on_queue(KeptQueues(self._journal, self.rollbacks).opened)
-        calls = RememberedCalls(self._journal, lambda service, name: _STACK_TAG in tags(service, name), self._notice)
+        sqs.on_queue(KeptQueues(self._journal, self.rollbacks, sqs.restore_move).opened)
+        calls = RememberedCalls(
+            self._journal, lambda service, name: _STACK_TAG in tags(service, name), sqs.calls_that_make, self._notice
+        )
         await calls.replay(call)
         self._calls = calls
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeAlias
 
 from treadle_local.persist.journal import Journal
 from treadle_local.persist.rollbacks import QUEUE, Rollbacks
 from treadle_local.sqs.admission import DeduplicationKey
-from treadle_local.sqs.keeping import KeptMessage
+from treadle_local.sqs.keeping import KeptMessage, KeptMove
 from treadle_local.sqs.message import Message, MessageAttribute, Sent
 from treadle_local.sqs.queue import Queue
 from treadle_local.sqs.remembered import WINDOW_SECONDS
+
+RestoreMove: TypeAlias = Callable[[Queue, KeptMove], None]
+"""Is given a move task that ran out of a queue when the emulator ended."""
 
 _ANSWERS_BETWEEN_SWEEPS = 1_000
 
@@ -24,9 +29,10 @@ class KeptQueues:
     and so do those of one that a deployment had made again before it failed.
     """
 
-    def __init__(self, journal: Journal, rollbacks: Rollbacks) -> None:
+    def __init__(self, journal: Journal, rollbacks: Rollbacks, restore_move: RestoreMove) -> None:
         self._journal = journal
         self._rollbacks = rollbacks
+        self._restore_move = restore_move
 
     def opened(self, queue: Queue) -> None:
         """Fills a new queue with what was kept of it, and keeps what comes from now on."""
@@ -38,6 +44,8 @@ class KeptQueues:
         if token is None:
             self._journal.put("queue", name, "", {"token": queue.token})
         queue.keeper = _KeptQueue(self._journal, name, self._rollbacks if token is not None else None)
+        for _, row in self._journal.rows("move task", name):
+            self._restore_move(queue, KeptMove(**row))
 
 
 class _KeptQueue:
@@ -65,10 +73,16 @@ class _KeptQueue:
         row = {"group": key[0], "id": key[1], "sent": list(sent), "at": at}
         self._journal.put("seen message", self._name, f"{key[0] or ''} {key[1]}", row)
 
+    def moving(self, move: KeptMove | None) -> None:
+        if move is None:
+            self._journal.drop("move task", self._name, "")
+        else:
+            self._journal.put("move task", self._name, "", asdict(move))
+
     def closed(self) -> None:
         if self._rollbacks is not None and self._rollbacks.delete(QUEUE, self._name):
             return
-        for kind in ("message", "seen message", "queue"):
+        for kind in ("message", "seen message", "move task", "queue"):
             self._journal.drop_all(kind, self._name)
 
 

@@ -25,6 +25,22 @@ class KeptMessage:
     dead_letter_source_arn: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class KeptMove:
+    """A message move task that runs, out of one queue.
+
+    `started_at` is in seconds since the epoch, `rate` in messages a second. Without `destination_arn` each message goes
+    to where it died.
+    """
+
+    handle: str
+    destination_arn: str | None
+    rate: int | None
+    started_at: float
+    to_move: int
+    moved: int
+
+
 class Keeper(Protocol):
     """Keeps the messages of one queue."""
 
@@ -42,6 +58,10 @@ class Keeper(Protocol):
 
     def answered(self, key: DeduplicationKey, sent: Sent, at: float) -> None:
         """A sender was answered; a duplicate is told the same for five minutes."""
+        ...
+
+    def moving(self, move: KeptMove | None) -> None:
+        """The move task out of this queue began or went on; None when it has ended."""
         ...
 
     def closed(self) -> None:

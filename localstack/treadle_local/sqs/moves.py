@@ -22,6 +22,7 @@ from treadle_local.sqs.errors import (
     resource_not_found,
     task_not_active,
 )
+from treadle_local.sqs.keeping import KeptMove
 from treadle_local.sqs.message import Message, new_message_id
 from treadle_local.sqs.queue import Queue
 from treadle_local.sqs.registry import Registry
@@ -35,42 +36,55 @@ Status = Literal["RUNNING", "COMPLETED", "CANCELLED", "FAILED"]
 
 
 class _Task:
-    """One move, from the queue `source` to the queue `destination_arn`, or to where each message died."""
+    """One move, from the queue `source` to where `move` says; it may have begun in another process."""
 
-    def __init__(self, source: Queue, destination_arn: str | None, rate: int | None, clock: Clock) -> None:
+    def __init__(self, source: Queue, move: KeptMove, clock: Clock) -> None:
         self.source = source
-        self.destination_arn = destination_arn
-        self.rate = rate
-        self.started_at = clock.now()
-        self.to_move = source.counts().visible
-        self.moved = 0
+        self.handle = move.handle
+        self.moved = move.moved
         self.status: Status = "RUNNING"
         self.failure_reason: str | None = None
-        handle = {"taskId": str(uuid.uuid4()), "sourceArn": source.arn}
-        self.handle = base64.b64encode(json.dumps(handle).encode()).decode()
+        self._move = move
         self._clock = clock
+        self._goes_on_at = clock.now()
         self._timer: Timer | None = None
+
+    def begin(self, resolve: Callable[[str], Queue | None]) -> None:
+        """Has it go on from now, as soon as whoever asked for it was answered."""
+        self._goes_on_at = self._clock.now()
+        self._timer = self._clock.call_at(self._goes_on_at, lambda: self.run(resolve))
 
     def run(self, resolve: Callable[[str], Queue | None]) -> None:
         """Moves what is due by now and comes back for the rest."""
-        now = self._clock.now()
-        # a message is due each `1 / rate` seconds; without a rate, many at a time with turns of the loop between
-        due = _MESSAGES_AT_ONCE if self.rate is None else int((now - self.started_at) * self.rate + 1e-6) - self.moved
-        for _ in range(min(due, self.to_move - self.moved)):
-            if not self._move_one(resolve):
-                return
-        if self.source.closed:
-            self._fail("AWS.SimpleQueueService.NonExistentQueue")
-        elif self.moved >= self.to_move:
-            self.status = "COMPLETED"
-        else:
-            when = now if self.rate is None else self.started_at + (self.moved + 1) / self.rate
-            self._timer = self._clock.call_at(when, lambda: self.run(resolve))
+        self._move_those_due(resolve)
+        self.tell()
+
+    def tell(self) -> None:
+        """Tells how far it is, so that it outlives the process."""
+        if self.source.keeper is not None:
+            self.source.keeper.moving(replace(self._move, moved=self.moved) if self.status == "RUNNING" else None)
 
     def cancel(self) -> None:
         self.status = "CANCELLED"
         if self._timer is not None:
             self._timer.cancel()
+        self.tell()
+
+    def _move_those_due(self, resolve: Callable[[str], Queue | None]) -> None:
+        now, rate, to_move = self._clock.now(), self._move.rate, self._move.to_move
+        moved_here = self.moved - self._move.moved
+        # a message is due each `1 / rate` seconds; without a rate, many at a time with turns of the loop between
+        due = _MESSAGES_AT_ONCE if rate is None else int((now - self._goes_on_at) * rate + 1e-6) - moved_here
+        for _ in range(min(due, to_move - self.moved)):
+            if not self._move_one(resolve):
+                return
+        if self.source.closed:
+            self._fail("AWS.SimpleQueueService.NonExistentQueue")
+        elif self.moved >= to_move:
+            self.status = "COMPLETED"
+        else:
+            when = now if rate is None else self._goes_on_at + (self.moved - self._move.moved + 1) / rate
+            self._timer = self._clock.call_at(when, lambda: self.run(resolve))
 
     def render(self) -> Result:
         """A `ListMessageMoveTasksResultEntry`; its handle is shown only while the task runs."""
@@ -78,13 +92,13 @@ class _Task:
             "Status": self.status,
             "SourceArn": self.source.arn,
             "ApproximateNumberOfMessagesMoved": self.moved,
-            "ApproximateNumberOfMessagesToMove": self.to_move,
-            "StartedTimestamp": int(self.started_at * 1000),
+            "ApproximateNumberOfMessagesToMove": self._move.to_move,
+            "StartedTimestamp": int(self._move.started_at * 1000),
         }
         optional = {
             "TaskHandle": self.handle if self.status == "RUNNING" else None,
-            "DestinationArn": self.destination_arn,
-            "MaxNumberOfMessagesPerSecond": self.rate,
+            "DestinationArn": self._move.destination_arn,
+            "MaxNumberOfMessagesPerSecond": self._move.rate,
             "FailureReason": self.failure_reason,
         }
         return result | {name: value for name, value in optional.items() if value is not None}
@@ -95,7 +109,7 @@ class _Task:
 
         def may_go(died_in: str | None) -> bool:
             nonlocal destination
-            arn = self.destination_arn or died_in
+            arn = self._move.destination_arn or died_in
             destination = resolve(arn) if arn else None
             if destination is None:
                 self._fail("AWS.SimpleQueueService.NonExistentQueue" if arn else "CouldNotDetermineMessageSource")
@@ -125,6 +139,22 @@ class MessageMoves:
         self._registry = registry
         self._clock = clock
         self._tasks: dict[str, deque[_Task]] = {}
+        self._restored: list[_Task] = []
+        self._all_queues_are_there = False
+
+    def restore(self, source: Queue, move: KeptMove) -> None:
+        """Takes over a task that ran when the process before this one ended; it goes on when all queues are there."""
+        self._restored.append(self._add(source, move))
+        if self._all_queues_are_there:
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Has the tasks go on that were restored: where their messages go to is there again, if it ever will be."""
+        self._all_queues_are_there = True
+        for task in self._restored:
+            if task.status == "RUNNING":
+                task.begin(self._registry.resolve)
+        self._restored.clear()
 
     def start_message_move_task(self, params: Params, caller: Caller) -> Result:
         source = self._queue(params, "SourceArn")
@@ -139,9 +169,11 @@ class MessageMoves:
                 "There is already a task running. Only one active task is allowed for a source queue arn "
                 "at a given time."
             )
-        task = _Task(source, destination_arn, rate, self._clock)
-        self._tasks.setdefault(source.arn, deque(maxlen=_TASKS_LISTED)).appendleft(task)
-        self._clock.call_at(self._clock.now(), lambda: task.run(self._registry.resolve))
+        handle = _new_handle(source.arn)
+        move = KeptMove(handle, destination_arn, rate, self._clock.now(), source.counts().visible, 0)
+        task = self._add(source, move)
+        task.tell()
+        task.begin(self._registry.resolve)
         return {"TaskHandle": task.handle}
 
     def list_message_move_tasks(self, params: Params, caller: Caller) -> Result:
@@ -167,6 +199,11 @@ class MessageMoves:
         task.cancel()
         return {"ApproximateNumberOfMessagesMoved": task.moved}
 
+    def _add(self, source: Queue, move: KeptMove) -> _Task:
+        task = _Task(source, move, self._clock)
+        self._tasks.setdefault(source.arn, deque(maxlen=_TASKS_LISTED)).appendleft(task)
+        return task
+
     def _queue(self, params: Params, parameter: str) -> Queue:
         arn: str = params.get(parameter) or ""
         if not arn:
@@ -186,6 +223,11 @@ class MessageMoves:
             for registered in self._registry
             if (redrive := registered.queue.settings.redrive) and redrive.dead_letter_arn == dead_letter_queue.arn
         ]
+
+
+def _new_handle(source_arn: str) -> str:
+    handle = {"taskId": str(uuid.uuid4()), "sourceArn": source_arn}
+    return base64.b64encode(json.dumps(handle).encode()).decode()
 
 
 def source_of_handle(handle: str) -> str | None:

@@ -85,8 +85,8 @@ class Registry:
 
 @lru_cache(maxsize=4096)
 def split_url(url: str) -> tuple[str, str]:
-    """Account and queue name of a queue URL, whatever its host. Raises: `InvalidAddress`."""
-    rest, _, name = url.rpartition("/")
+    """Account and queue name of a queue URL, whatever its host; a slash may end it. Raises: `InvalidAddress`."""
+    rest, _, name = url.removesuffix("/").rpartition("/")
     account = rest.rpartition("/")[2]
     if not name or not account.isdigit():
         raise invalid_address(url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
@@ -19,23 +19,36 @@ Value = TypeVar("Value")
 class Remembered(Generic[Key, Value]):
     """Values by key, each forgotten five minutes after it was put in. Asking for one does not prolong its time."""
 
-    __slots__ = ("_by_age", "_values")
+    __slots__ = ("_ends", "_keys", "_renewed", "_values")
 
     def __init__(self) -> None:
-        self._values: dict[Key, tuple[float, Value]] = {}
-        self._by_age: deque[tuple[float, Key]] = deque()
+        self._values: dict[Key, Value] = {}
+        # side by side, the oldest first: pairs would be as many objects more for the garbage collector to look at
+        self._keys: deque[Key] = deque()
+        self._ends: deque[float] = deque()
+        self._renewed: Counter[Key] = Counter()
 
     def find(self, key: Key, now: float) -> Value | None:
         """The value, if it was put in within the window."""
-        by_age = self._by_age
-        while by_age and by_age[0][0] <= now:
-            until, old = by_age.popleft()
-            if (held := self._values.get(old)) is not None and held[0] == until:
-                del self._values[old]
-        found = self._values.get(key)
-        return None if found is None else found[1]
+        ends = self._ends
+        while ends and ends[0] <= now:
+            ends.popleft()
+            self._forget(self._keys.popleft())
+        return self._values.get(key)
 
     def put(self, key: Key, value: Value, now: float) -> None:
-        until = now + WINDOW_SECONDS
-        self._values[key] = (until, value)
-        self._by_age.append((until, key))
+        """Remembers the value from now on; no call has had a later `now`."""
+        if key in self._values:
+            self._renewed[key] += 1
+        self._values[key] = value
+        self._keys.append(key)
+        self._ends.append(now + WINDOW_SECONDS)
+
+    def _forget(self, key: Key) -> None:
+        """The oldest time of the key has ended; it lives on where it was put in again since."""
+        if key not in self._renewed:
+            del self._values[key]
+        elif self._renewed[key] == 1:
+            del self._renewed[key]
+        else:
+            self._renewed[key] -= 1

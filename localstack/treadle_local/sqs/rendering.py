@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -57,7 +56,7 @@ def selection(system_names: tuple[str, ...], attribute_names: tuple[str, ...]) -
 
 
 def render(received: ReceivedMessage, chosen: Selection) -> Result:
-    """One element of `Messages`; binary values are base64 text, as on the wire."""
+    """One element of `Messages`."""
     message = received.message
     result: Result = {
         "MessageId": message.message_id,
@@ -74,11 +73,11 @@ def render(received: ReceivedMessage, chosen: Selection) -> Result:
     return result
 
 
-def render_attribute(attribute: MessageAttribute) -> dict[str, str]:
-    """A `MessageAttributeValue` as on the JSON wire."""
+def render_attribute(attribute: MessageAttribute) -> dict[str, str | bytes]:
+    """A `MessageAttributeValue`."""
     if isinstance(attribute.value, str):
         return {"DataType": attribute.data_type, "StringValue": attribute.value}
-    return {"DataType": attribute.data_type, "BinaryValue": base64.b64encode(attribute.value).decode()}
+    return {"DataType": attribute.data_type, "BinaryValue": attribute.value}
 
 
 def _system_attributes(received: ReceivedMessage, names: frozenset[str]) -> dict[str, str]:

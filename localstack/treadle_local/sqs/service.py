@@ -9,8 +9,10 @@ from typing import Any
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import Caller, Params, Region, Result, Target
 from treadle_local.clock import Clock
+from treadle_local.sqs.attributes import to_attributes
 from treadle_local.sqs.control import QueueOperations
 from treadle_local.sqs.exchange import MessageOperations
+from treadle_local.sqs.keeping import KeptMove
 from treadle_local.sqs.moves import MessageMoves, source_of_handle
 from treadle_local.sqs.queue import Queue
 from treadle_local.sqs.registry import Registry, split_url
@@ -32,7 +34,7 @@ class Sqs:
         self._registry = Registry(region)
         queues = QueueOperations(self._registry, clock)
         messages = MessageOperations(self._registry, clock)
-        moves = MessageMoves(self._registry, clock)
+        moves = self._moves = MessageMoves(self._registry, clock)
         self._handlers: Mapping[str, Handler] = {
             "SendMessage": messages.send_message,
             "SendMessageBatch": messages.send_message_batch,
@@ -71,6 +73,30 @@ class Sqs:
     def on_queue(self, callback: Callable[[Queue], None]) -> None:
         """Calls back with each queue that is made."""
         self._registry.on_queue.append(callback)
+
+    def restore_move(self, source: Queue, move: KeptMove) -> None:
+        """Takes over a move task that was kept; `all_queues_are_there` has it go on."""
+        self._moves.restore(source, move)
+
+    def all_queues_are_there(self) -> None:
+        """Is told once, when all queues are there that outlive the process."""
+        self._moves.go_on()
+
+    def calls_that_make(self, name: str) -> Sequence[tuple[str, Params]]:
+        """The operations that make a queue as it is now; empty where there is none of that name.
+
+        What names another queue comes last: the two may name each other.
+        """
+        registered = self._registry.named(name)
+        if registered is None:
+            return ()
+        attributes = to_attributes(registered.queue.settings)
+        redrive = attributes.pop("RedrivePolicy", None)
+        make = "CreateQueue", {"QueueName": name, "Attributes": attributes, "tags": registered.tags}
+        if redrive is None:
+            return (make,)
+        changes = {"QueueUrl": self._registry.url(name), "Attributes": {"RedrivePolicy": redrive}}
+        return make, ("SetQueueAttributes", changes)
 
     def resolve(self, arn: str) -> Queue | None:
         """The queue with this ARN, if it is there."""

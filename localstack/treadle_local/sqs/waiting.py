@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import OrderedDict
 
 from treadle_local.sqs.deadlines import Deadlines
@@ -27,18 +28,22 @@ class Waiter:
 class Waiters:
     """The waiting receives of a queue, each by its number and with the time at which it gives up."""
 
-    __slots__ = ("_by_number", "_ends")
+    __slots__ = ("_by_number", "_ends", "_numbers")
 
     def __init__(self) -> None:
+        self._numbers = itertools.count()
         self._by_number: OrderedDict[int, Waiter] = OrderedDict()
         self._ends = Deadlines()
 
     def __bool__(self) -> bool:
         return bool(self._by_number)
 
-    def add(self, number: int, waiter: Waiter, until: float) -> None:
+    def add(self, waiter: Waiter, until: float) -> int:
+        """Its number."""
+        number = next(self._numbers)
         self._by_number[number] = waiter
         self._ends.set(number, until)
+        return number
 
     def first(self) -> tuple[int, Waiter]:
         """Who waits longest. There must be one."""

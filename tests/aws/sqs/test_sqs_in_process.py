@@ -7,6 +7,8 @@ import tracemalloc
 from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from support.dev import DEADLINE_SECONDS
 from treadle_local.aws.service import ROOT, Region
@@ -107,8 +109,35 @@ def test_timers_that_were_set_and_dropped_take_no_memory() -> None:
         deadlines.set(2, float(moment))
     assert deadlines.earliest() == 5.0
     assert len(deadlines) == 2
-    assert len(deadlines._heap) < 200  # pyright: ignore[reportPrivateUsage]
+    assert len(deadlines._heap) + len(deadlines._line) < 200  # pyright: ignore[reportPrivateUsage]
     assert list(deadlines.pop_due(6.0)) == [1, 2]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("set"), st.integers(1, 9), st.integers(0, 20)),
+            st.tuples(st.just("drop"), st.integers(1, 9), st.just(0)),
+            st.tuples(st.just("pop"), st.just(0), st.integers(0, 20)),
+        ),
+        max_size=60,
+    )
+)
+def test_timers_come_in_the_order_in_which_they_are_due(steps: list[tuple[str, int, int]]) -> None:
+    deadlines, expected = Deadlines(), dict[int, int]()
+    for what, serial, moment in steps:
+        match what:
+            case "set":
+                deadlines.set(serial, moment)
+                expected[serial] = moment
+            case "drop":
+                assert deadlines.drop(serial) == (expected.pop(serial, None) is not None)
+            case _:
+                due = sorted((at, number) for number, at in expected.items() if at <= moment)
+                assert list(deadlines.pop_due(moment)) == [number for _, number in due]
+                expected = {number: at for number, at in expected.items() if at > moment}
+        assert deadlines.earliest() == min(expected.values(), default=None)
+        assert set(deadlines.serials()) == set(expected)
 
 
 def test_a_queue_keeps_nothing_of_a_deleted_message() -> None:

@@ -100,9 +100,24 @@ def test_the_visibility_of_a_message_can_be_changed_either_way(sqs: SQSClient, e
     assert receive(sqs, url) == []
     sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt(message), VisibilityTimeout=0)
     assert counts(sqs, url) == (1, 0, 0)
-    code, text = refusal(
-        lambda: sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt(message), VisibilityTimeout=1)
-    )
+
+
+def test_a_change_of_visibility_after_its_time_does_nothing(sqs: SQSClient, emulator: Dev) -> None:
+    """As AWS answered: https://github.com/localstack/localstack/pull/9632"""
+    url = create_queue(sqs)
+    sqs.send_message(QueueUrl=url, MessageBody="m")
+    (message,) = receive(sqs, url, VisibilityTimeout=10)
+
+    def change() -> object:
+        return sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt(message), VisibilityTimeout=100)
+
+    emulator.advance(10)
+    change()
+    assert counts(sqs, url) == (1, 0, 0)
+    (again,) = receive(sqs, url)
+    assert system_attributes(again)["ApproximateReceiveCount"] == "2"
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=receipt(again))
+    code, text = refusal(change)
     assert code == "InvalidParameterValue"
     assert "not available for visibility timeout change" in text
 
