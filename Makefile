@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test clients judges same check bench docs format mutants
+.PHONY: help setup demo test clients judges same check bench docs format mutants kills
 
 PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
@@ -24,6 +24,9 @@ judges: setup ## Install ministack and the AWS CLI, by which tests judge the emu
 
 mutants: setup ## Take away each permission of a rich app, one at a time, and see its flow fail (minutes)
 	@cd tests && ../$(PYTHON) mutants.py
+
+kills: setup judges ## Kill a deployment, an update and a removal at each of their calls (half an hour)
+	@TREADLE_KILLS=$${TREADLE_KILLS:-all} $(PYTHON) -m pytest -q --timeout=0 tests/deploy/test_deploy_interrupted.py
 
 check: setup ## Format, lint, types and layers
 	@$(PYTHON) -m ruff format --check .

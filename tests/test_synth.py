@@ -263,7 +263,7 @@ def test_maximum_concurrency_is_set_only_where_it_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "deletion", "replacement"), [("dev", "Delete", "Delete"), ("prod", "RetainExceptOnCreate", "Retain")]
+    ("stage", "deletion", "replacement"), [("dev", "Delete", "Delete"), ("prod", "Retain", "Retain")]
 )
 def test_tables_outlive_their_stack_on_every_stage_but_dev(stage: str, deletion: str, replacement: str) -> None:
     for table in resources_of(messaging_app(), "AWS::DynamoDB::Table", stage):

@@ -22,10 +22,11 @@ def removal_text(removal: Removal, *, on: bool) -> str:
     if removal.stack is not None:
         steps = f"{len(removal.steps)} step{'s' * (len(removal.steps) != 1)}"
         names = f": {', '.join(removal.steps)}" if removal.steps else ""
-        lines += [bold[0], f"  {len(removal.resources)} resources of {steps}{terminal.visible(names)}"]
-        logs = sum(one.type == _LOGS for one in removal.going)
-        lines += [f"  {logs} log groups with all their lines"] if logs else []
-        lines += [_doomed(one, on=on) for one in removal.going if one.type != _LOGS]
+        lines.append(f"  {len(removal.resources)} resources of {steps}{terminal.visible(names)}")
+    logs = sum(one.type == _LOGS for one in removal.going)
+    lines += [f"  {logs} log group{'s' * (logs != 1)} with all {'their' if logs != 1 else 'its'} lines"] if logs else []
+    lines += [_doomed(one, on=on) for one in removal.going if one.type != _LOGS]
+    lines[:0] = [bold[0]] if lines else []
     if removal.kept:
         lines.append(bold[1] if removal.deletes_data else bold[2])
         lines += [_table(table, loses=removal.deletes_data, on=on) for table in removal.kept]

@@ -86,10 +86,10 @@ def test_on_other_stages_than_dev_the_tables_outlive_the_stack(project: Path) ->
         return {table["Properties"]["TableName"]: table["DeletionPolicy"] for table in found}
 
     assert tables("prod") == {
-        "messaging--prod--state": "RetainExceptOnCreate",
-        "messaging--prod--messages--stream": "RetainExceptOnCreate",
-        "messaging--prod--processed--stream": "RetainExceptOnCreate",
-        "messaging--prod--summary--stream": "RetainExceptOnCreate",
+        "messaging--prod--state": "Retain",
+        "messaging--prod--messages--stream": "Retain",
+        "messaging--prod--processed--stream": "Retain",
+        "messaging--prod--summary--stream": "Retain",
         "messaging--prod--connections": "Delete",
     }
     assert set(tables("dev").values()) == {"Delete"}

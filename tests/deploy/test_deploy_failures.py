@@ -101,6 +101,11 @@ def test_a_creation_that_fails_leaves_nothing_even_in_production(project: Projec
     assert done.code == 1
     assert "what had been made is removed again" in done.err
     assert done.err.count("error[") == 1
+    # one row tells what failed; none tells of tables as if they had, or of what is somebody else's as if it were gone
+    assert done.err.count("FAILED") == 1
+    assert done.err.count("… removing the empty table") == 2
+    assert "removed (undone)  Later  queue DeadLetterQueueLater" in done.err
+    assert "queue QueueLater\n" not in done.err
     assert names_of(project.cloud, app) == [f"{app}--prod--Later"]
 
     sqs.delete_queue(QueueUrl=obstacle)

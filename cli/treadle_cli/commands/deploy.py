@@ -117,7 +117,7 @@ class _Deploying:
                 with progress_view(totals) as view:
                     outcome = carry_out(prepared, only_resources(view.moved, view.note))
         except KeyboardInterrupt:
-            self._say_it_goes_on()
+            self._say_it_goes_on(prepared)
             raise typer.Exit(1) from None
         if isinstance(outcome, Deployed):
             self._show_deployed(outcome)
@@ -195,11 +195,15 @@ class _Deploying:
             return f"Not deployed: what had been made is removed again, {took}."
         return f"Not deployed: everything is as it was before, {took}."
 
-    def _say_it_goes_on(self) -> None:
-        from treadle_infra.deploy.stacks import look_command
+    def _say_it_goes_on(self, prepared: Prepared) -> None:
+        from treadle_infra.deploy.stacks import cancel_command, look_command
 
-        terminal.say("\nYou do not watch any more; AWS goes on with the deployment.")
-        terminal.say(f"To look: {look_command(self._account, self._assembly.stack_name)}")
+        name = self._assembly.stack_name
+        terminal.say("\nYou do not watch any more; AWS goes on with the deployment, or undoes it should it fail.")
+        terminal.say("The next `treadle deploy` or `treadle remove` waits for the end of that.")
+        terminal.say(f"To look: {look_command(self._account, name)}")
+        if not prepared.plan.is_new:
+            terminal.say(f"To undo: {cancel_command(self._account, name)}")
 
 
 def _addresses_json(addresses: Addresses) -> dict[str, object]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from treadle_infra.deploy.account import Account
 from treadle_infra.deploy.events import follow, last_event_id
 from treadle_infra.deploy.failures import FailedResource
+from treadle_infra.deploy.happenings import Tell, Working
 from treadle_infra.deploy.losses import TABLE, count_contents
-from treadle_infra.deploy.stacks import Stack, find_stack, resources_in
+from treadle_infra.deploy.stacks import Stack, resources_in
 from treadle_infra.deploy.tables import delete_table
 from treadle_infra.deploy.watching import Watch
 
@@ -35,27 +36,18 @@ def delete_stack(account: Account, stack: Stack) -> str:
     return follow(client, stack.id, after, lambda event: None, poll_seconds=account.poll_seconds)
 
 
-def clean_up(account: Account, stack: Stack | None, status: str, watch: Watch) -> NotDeployed:
+def clean_up(account: Account, stack: Stack | None, status: str, watch: Watch, tell: Tell) -> NotDeployed:
     """How a failed deployment ended, after the tables that it made are gone too.
 
-    A rollback cannot delete a table that is protected against deletion, which those of production stages are from the
-    beginning: a creation then ends in ROLLBACK_FAILED, an update leaves the table outside of the stack.
+    A rollback keeps the tables of production stages, as a removal does, since it does not know whether they were
+    taken back or hold something by now.
     """
-    failures = list(watch.failures)
-    hindered = [failure for failure in failures if failure.while_undoing]
-    if any(failure.type != TABLE for failure in hindered) or (status.endswith("_FAILED") and not hindered):
-        return NotDeployed(status, tuple(failures), watch.seconds, status.endswith("_FAILED"))
-    if status == "ROLLBACK_FAILED" and stack is not None:
-        status = delete_stack(account, stack)
-        stack = find_stack(account.cloudformation, stack.id)
-    if status.endswith("_FAILED"):
-        return NotDeployed(status, tuple(failures), watch.seconds, is_stuck=True)
-    kept = _delete_new_tables(account, stack, watch)
-    told = tuple(failure for failure in failures if failure not in hindered)
-    return NotDeployed(status, told, watch.seconds, is_stuck=False, kept=kept)
+    is_stuck = status.endswith("_FAILED")
+    kept = () if is_stuck else _delete_new_tables(account, stack, watch, tell)
+    return NotDeployed(status, tuple(watch.failures), watch.seconds, is_stuck, kept)
 
 
-def _delete_new_tables(account: Account, stack: Stack | None, watch: Watch) -> tuple[str, ...]:
+def _delete_new_tables(account: Account, stack: Stack | None, watch: Watch, tell: Tell) -> tuple[str, ...]:
     """Deletes the tables that this deployment made, as far as they are empty and in no stack; returns the others."""
     held = {resource.physical_id for resource in resources_in(account.cloudformation, stack)} if stack else set[str]()
     kept: list[str] = []
@@ -66,5 +58,6 @@ def _delete_new_tables(account: Account, stack: Stack | None, watch: Watch) -> t
         if contents.number:
             kept.append(name)
         else:
+            tell(Working(f"removing the empty table {name}, which this deployment had made"))
             delete_table(account, name)
     return tuple(kept)

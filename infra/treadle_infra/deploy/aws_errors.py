@@ -18,6 +18,9 @@ _REFUSED_CREDENTIALS = frozenset(
         *("SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthFailure", "IncompleteSignature"),
     }
 )
+_THROTTLED = frozenset(
+    {"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException"}
+)
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
 
 
@@ -26,7 +29,7 @@ def aws_errors() -> Generator[None]:
     """Turns what AWS or the way to it refuses into a TreadleError.
 
     Raises TreadleError `aws-credentials-missing`, `aws-credentials-refused`, `aws-profile-unknown`,
-    `aws-region-missing`, `aws-not-reachable`, `aws-access-denied`, `aws-call-refused`.
+    `aws-region-missing`, `aws-not-reachable`, `aws-access-denied`, `aws-throttled`, `aws-call-refused`.
     """
     from botocore import exceptions
 
@@ -56,6 +59,19 @@ def aws_errors() -> Generator[None]:
         raise _refusal(problem) from None
 
 
+@contextmanager
+def aws_goes_on(stack_name: str) -> Generator[None]:
+    """Says of every error in its block that only the watching ends. Raises TreadleError, as `aws_errors`."""
+    try:
+        with aws_errors():
+            yield
+    except TreadleError as problem:
+        found = problem.finding
+        further = f"AWS goes on with `{stack_name}` meanwhile: run this again, which waits for the end and tells it"
+        hint = f"{found.hint}\n{further}" if found.hint else further
+        raise TreadleError(found.code, f"{found.message} (only the watching ends)", hint=hint) from None
+
+
 def error_code(problem: ClientError) -> str:
     """AWS's code of a refusal, such as `ValidationError`."""
     return str(_error(problem).get("Code", ""))
@@ -81,5 +97,11 @@ def _refusal(problem: ClientError) -> TreadleError:
             "aws-access-denied",
             f"these credentials may not do {problem.operation_name}: {message}",
             hint="use a role that may, or have the action allowed",
+        )
+    if code in _THROTTLED:
+        return TreadleError(
+            "aws-throttled",
+            f"AWS was asked too much at once, {problem.operation_name} in the end: {message}",
+            hint="wait a minute and run it again",
         )
     return TreadleError("aws-call-refused", f"AWS refused {problem.operation_name} ({code}): {message}")

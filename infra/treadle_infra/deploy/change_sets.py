@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -14,14 +15,20 @@ from treadle_infra.app.findings import FindingsError, TreadleError, error
 from treadle_infra.deploy.account import Account
 from treadle_infra.deploy.aws_errors import error_code, error_message
 from treadle_infra.deploy.origins import SHARED, Template, mentioned, origins_of
+from treadle_infra.deploy.stacks import find_stack
 from treadle_infra.deploy.submission import Submission
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import ChangeTypeDef
 
 _WAIT_SECONDS = 600
+_GONE = ("ChangeSetNotFound", "ChangeSetNotFoundException")
 _NOTHING = ("didn't contain changes", "No updates are to be performed")
 _VALIDATION = "EarlyValidation"
+_OTHERS_WORK = re.compile(r"^Stack:? ?\S* .*(_IN_PROGRESS state|already exists|does not exist)")
+_OUTRUN = frozenset({"InvalidChangeSetStatus", "InvalidChangeSetStatusException", *_GONE})
+"""How AWS refuses a change set that another's execution has made obsolete or thrown away, or that waits for its end.
+Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ class ChangeSet:
 def create_change_set(account: Account, wanted: Wanted) -> ChangeSet | None:
     """The change set, ready to be carried out; None where there is nothing to change.
 
-    Raises TreadleError `template-refused`, `change-set-failed`.
+    Raises TreadleError `template-refused`, `change-set-failed`, `stage-changed-meanwhile`.
     """
     client = account.cloudformation
     name = f"treadle-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
@@ -76,6 +83,7 @@ def create_change_set(account: Account, wanted: Wanted) -> ChangeSet | None:
         created = client.create_change_set(
             StackName=wanted.stack_name,
             ChangeSetName=name,
+            ClientToken=name,
             ChangeSetType="UPDATE" if wanted.exists else "CREATE",
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in wanted.parameters.items()],
             Tags=[{"Key": key, "Value": value} for key, value in wanted.tags.items()],
@@ -85,19 +93,34 @@ def create_change_set(account: Account, wanted: Wanted) -> ChangeSet | None:
     except ClientError as problem:
         if error_code(problem) != "ValidationError":
             raise
+        if _OTHERS_WORK.search(error_message(problem)):
+            raise _changed_meanwhile(wanted.stack_name) from None
         raise _refusal("template-refused", error_message(problem), wanted.template) from None
     return _awaited(account, created["Id"], created["StackId"], wanted)
 
 
-def discard(account: Account, change_set: ChangeSet, *, with_stack: bool) -> None:
+def discard(account: Account, change_set: ChangeSet) -> None:
     """Forgets a change set; with the stack that stands for nothing but this change set."""
-    _discard(account, change_set.id, change_set.stack_id, with_stack=with_stack)
+    _discard(account, change_set.id, change_set.stack_id)
 
 
-def execute(account: Account, change_set: ChangeSet) -> None:
-    """Lets CloudFormation begin."""
-    account.cloudformation.execute_change_set(
-        ChangeSetName=change_set.id, ClientRequestToken=f"treadle-{uuid.uuid4().hex}"
+def execute(account: Account, change_set: ChangeSet, stack_name: str) -> None:
+    """Lets CloudFormation begin. Raises TreadleError `stage-changed-meanwhile`."""
+    try:
+        account.cloudformation.execute_change_set(
+            ChangeSetName=change_set.id, ClientRequestToken=f"treadle-{uuid.uuid4().hex}"
+        )
+    except ClientError as problem:
+        if error_code(problem) in _OUTRUN:
+            raise _changed_meanwhile(stack_name) from None
+        raise
+
+
+def _changed_meanwhile(stack_name: str) -> TreadleError:
+    return TreadleError(
+        "stage-changed-meanwhile",
+        f"somebody else began to change `{stack_name}` while this was prepared; nothing of this deployment was done",
+        hint="deploy again: it waits for the other one, and shows what is left to change",
     )
 
 
@@ -105,17 +128,22 @@ def _awaited(account: Account, change_set_id: str, stack_id: str, wanted: Wanted
     client = account.cloudformation
     end = time.monotonic() + _WAIT_SECONDS
     while True:
-        found = client.describe_change_set(ChangeSetName=change_set_id)
+        try:
+            found = client.describe_change_set(ChangeSetName=change_set_id)
+        except ClientError as problem:
+            if error_code(problem) in _GONE:
+                raise _changed_meanwhile(wanted.stack_name) from None
+            raise
         match found["Status"]:
             case "CREATE_COMPLETE":
                 return ChangeSet(change_set_id, stack_id, _all_changes(account, change_set_id))
             case "FAILED":
                 reason = found.get("StatusReason") or "AWS gives no reason"
                 if any(text in reason for text in _NOTHING):
-                    _discard(account, change_set_id, stack_id, with_stack=not wanted.exists)
+                    _discard(account, change_set_id, stack_id)
                     return None
                 refusal = _failure(account, change_set_id, reason, wanted.template)
-                _discard(account, change_set_id, stack_id, with_stack=not wanted.exists)
+                _discard(account, change_set_id, stack_id)
                 raise refusal
             case _ if time.monotonic() > end:
                 raise TreadleError(
@@ -149,10 +177,13 @@ def _change(change: ChangeTypeDef) -> ResourceChange:
     )
 
 
-def _discard(account: Account, change_set_id: str, stack_id: str, *, with_stack: bool) -> None:
+def _discard(account: Account, change_set_id: str, stack_id: str) -> None:
     client = account.cloudformation
     client.delete_change_set(ChangeSetName=change_set_id)
-    if with_stack:
+    stack = find_stack(client, stack_id)
+    if stack is None or not stack.is_in_review:
+        return  # never more than a name: what somebody else makes of it meanwhile is theirs
+    if not client.list_change_sets(StackName=stack_id)["Summaries"]:
         client.delete_stack(StackName=stack_id)
 
 

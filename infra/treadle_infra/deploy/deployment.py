@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from treadle_infra.deploy.account import Account
 from treadle_infra.deploy.addresses import Addresses, addresses_of
 from treadle_infra.deploy.aftermath import NotDeployed, clean_up, delete_stack
+from treadle_infra.deploy.aws_errors import aws_goes_on
 from treadle_infra.deploy.bootstrap import artifact_bucket
 from treadle_infra.deploy.change_sets import ChangeSet, Wanted, create_change_set, discard, execute
 from treadle_infra.deploy.events import last_event_id
@@ -19,6 +20,7 @@ from treadle_infra.deploy.stacks import (
     check_ownership,
     check_updatable,
     find_stack,
+    quiet_stack,
     resources_in,
     template_of,
 )
@@ -58,7 +60,7 @@ def prepare(account: Account, assembly: Assembly, tell: Tell) -> Prepared | Unch
     """Uploads what is missing and asks CloudFormation what it would change.
 
     Raises TreadleError `stack-busy`, `stack-stuck`, `stack-not-ours`, `bootstrap-failed`, `template-refused`,
-    `change-set-failed`.
+    `change-set-failed`, `stage-changed-meanwhile`.
     """
     client = account.cloudformation
     tell(signed_in(account, assembly.stack_name))
@@ -99,29 +101,35 @@ def signed_in(account: Account, stack_name: str) -> SignedIn:
 
 def abandon(prepared: Prepared) -> None:
     """Forgets a deployment that nobody wants."""
-    discard(prepared.account, prepared.change_set, with_stack=prepared.plan.is_new)
+    discard(prepared.account, prepared.change_set)
 
 
 def carry_out(prepared: Prepared, tell: Tell) -> Deployed | NotDeployed:
-    """Carries the change set out and waits for its end, a rollback's included."""
+    """Carries the change set out and waits for its end, a rollback's included.
+
+    Raises TreadleError `stage-changed-meanwhile`.
+    """
     account, stack_id = prepared.account, prepared.change_set.stack_id
     origins = {**origins_of(prepared.before), **origins_of(prepared.assembly.template)}
     watch = Watch(account, origins, {change.logical_id for change in prepared.plan.changes}, tell)
     after = last_event_id(account.cloudformation, stack_id)
-    execute(account, prepared.change_set)
-    status = watch.until_the_end(stack_id, after)
-    stack = find_stack(account.cloudformation, stack_id)
+    execute(account, prepared.change_set, prepared.assembly.stack_name)
+    with aws_goes_on(prepared.assembly.stack_name):
+        status = watch.until_the_end(stack_id, after)
+        stack = find_stack(account.cloudformation, stack_id)
     if "ROLLBACK" in status or status.endswith("_FAILED") or stack is None:
-        return clean_up(account, stack, status, watch)
+        return clean_up(account, stack, status, watch, tell)
     return Deployed(addresses_of(account, prepared.assembly.stage, stack.outputs), watch.seconds)
 
 
 def _usable_stack(account: Account, assembly: Assembly, tell: Tell) -> Stack | None:
     """The stack to update; None where there is none to begin with, or none any more."""
-    stack = find_stack(account.cloudformation, assembly.stack_name)
+    stack = quiet_stack(account, assembly.stack_name, tell)
     if stack is None:
         return None
     check_ownership(stack, assembly.app, assembly.stage)
+    if stack.is_in_review:
+        return None  # somebody may be about to carry it out: it is not deleted, but shared
     if not stack.was_never_created:
         check_updatable(account, stack)
         return stack

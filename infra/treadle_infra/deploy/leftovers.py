@@ -67,16 +67,24 @@ def find_leftovers(
     return sorted(candidates)
 
 
-def delete_log_groups(account: Account, app: str, stage: str) -> list[str]:
-    """Deletes the log groups of the stage's functions that no stack holds: Lambda makes one that it finds missing."""
+def log_groups_of(account: Account, app: str, stage: str) -> list[str]:
+    """The names of the log groups of the stage's functions, in a stack or not: Lambda makes one that it misses."""
     names: list[str] = []
     for page in account.logs.get_paginator("describe_log_groups").paginate(
         logGroupNamePrefix=f"/aws/lambda/{app}--{stage}--"
     ):
         names += [group["logGroupName"] for group in page["logGroups"] if "logGroupName" in group]
-    for name in names:
-        account.logs.delete_log_group(logGroupName=name)
     return names
+
+
+def delete_log_groups(account: Account, app: str, stage: str) -> None:
+    """Deletes the log groups of the stage's functions that the stack has left."""
+    for name in log_groups_of(account, app, stage):
+        try:
+            account.logs.delete_log_group(logGroupName=name)
+        except ClientError as problem:
+            if not any(word in error_code(problem) for word in _MISSING):
+                raise
 
 
 def _tagged(account: Account, app: str, stage: str) -> set[Leftover] | None:

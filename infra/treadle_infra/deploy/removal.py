@@ -6,12 +6,16 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from botocore.exceptions import ClientError
+
+from treadle_infra.app.findings import TreadleError
 from treadle_infra.deploy.account import Account
+from treadle_infra.deploy.aws_errors import aws_goes_on, error_message
 from treadle_infra.deploy.deployment import signed_in
 from treadle_infra.deploy.events import last_event_id
 from treadle_infra.deploy.failures import FailedResource
 from treadle_infra.deploy.happenings import Tell, Working
-from treadle_infra.deploy.leftovers import Leftover, delete_log_groups, find_leftovers
+from treadle_infra.deploy.leftovers import Leftover, delete_log_groups, find_leftovers, log_groups_of
 from treadle_infra.deploy.losses import LOG_GROUP, QUEUE, TABLE, Count, count_contents
 from treadle_infra.deploy.origins import SHARED, Origin, Template, origins_of, resources_of
 from treadle_infra.deploy.plan import RETAINING
@@ -19,8 +23,7 @@ from treadle_infra.deploy.stacks import (
     Stack,
     StackResource,
     check_ownership,
-    check_updatable,
-    find_stack,
+    quiet_stack,
     resources_in,
     template_of,
 )
@@ -50,8 +53,8 @@ class KeptTable:
 class Removal:
     """A removal that waits for a yes. `stack` is None where only kept tables are there.
 
-    `going` holds what has contents; `steps` the steps that go, `resources` all of the stack's; `kept` the tables that
-    stay, which with `deletes_data` are going instead.
+    `going` holds what has contents, log groups outside of the stack too; `steps` the steps that go, `resources` all of
+    the stack's; `kept` the tables that stay, which with `deletes_data` are going instead.
     """
 
     account: Account
@@ -68,7 +71,7 @@ class Removal:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to remove."""
-        return self.stack is None and not (self.deletes_data and self.tables_to_delete)
+        return self.stack is None and not self.going and not self.tables_to_delete
 
     @property
     def tables_to_delete(self) -> tuple[str, ...]:
@@ -97,19 +100,20 @@ class NotRemoved:
 def prepare_removal(
     account: Account, app: str, stage: str, stack_name: str, *, deletes_data: bool, tell: Tell
 ) -> Removal:
-    """What would go and what would stay. Raises TreadleError `stack-busy`, `stack-not-ours`, `stack-stuck`."""
+    """What would go and what would stay. Raises TreadleError `stack-not-ours`."""
     client = account.cloudformation
     tell(signed_in(account, stack_name))
-    stack = find_stack(client, stack_name)
+    stack = quiet_stack(account, stack_name, tell)
     if stack is not None:
         check_ownership(stack, app, stage)
-        if stack.is_busy:
-            check_updatable(account, stack)
     template: Template = {}
-    if stack is not None and stack.status != "REVIEW_IN_PROGRESS":
+    if stack is not None and not stack.is_in_review:
         template = template_of(client, stack)
     resources = tuple(resources_in(client, stack)) if stack is not None else ()
     going = tuple(_doomed(account, template, resources))
+    held = {one.name for one in going}
+    alone = [name for name in log_groups_of(account, app, stage) if name not in held]
+    going += tuple(Doomed(LOG_GROUP, name, SHARED, None) for name in alone)
     doomed_tables = {one.name for one in going if one.type == TABLE}
     kept = tuple(
         KeptTable(name, count_contents(account, TABLE, name))
@@ -133,17 +137,32 @@ def _doomed(account: Account, template: Template, resources: tuple[StackResource
         yield Doomed(resource.type, name, origins.get(resource.logical_id, SHARED), contents)
 
 
+def _begin_deletion(account: Account, stack: Stack) -> None:
+    try:
+        account.cloudformation.delete_stack(StackName=stack.id, ClientRequestToken=f"treadle-{uuid.uuid4().hex}")
+    except ClientError as problem:
+        if "cannot be deleted while in status" not in error_message(problem):
+            raise
+        raise TreadleError(
+            "stage-changed-meanwhile",
+            f"somebody else began to change `{stack.name}` meanwhile; nothing was removed",
+            hint="remove it again: that waits for the other one, and shows what there is to remove",
+        ) from None
+
+
 def remove(removal: Removal, tell: Tell) -> Removed | NotRemoved:
-    """Deletes the stack, then the tables where that is wanted, then what Lambda made by itself; looks what is left."""
+    """Deletes the stack, then the tables where that is wanted, then what Lambda made by itself; looks what is left.
+
+    Raises TreadleError `stage-changed-meanwhile`.
+    """
     account = removal.account
     held = {resource.logical_id for resource in removal.resources}
     watch = Watch(account, origins_of(removal.template), held, tell)
     if removal.stack is not None:
         after = last_event_id(account.cloudformation, removal.stack.id)
-        account.cloudformation.delete_stack(
-            StackName=removal.stack.id, ClientRequestToken=f"treadle-{uuid.uuid4().hex}"
-        )
-        status = watch.until_the_end(removal.stack.id, after)
+        _begin_deletion(account, removal.stack)
+        with aws_goes_on(removal.stack.name):
+            status = watch.until_the_end(removal.stack.id, after)
         if status != "DELETE_COMPLETE":
             return NotRemoved(status, tuple(watch.failures), watch.seconds)
     for table in removal.tables_to_delete:

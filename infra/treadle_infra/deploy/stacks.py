@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -12,12 +13,13 @@ from botocore.exceptions import ClientError
 from treadle_infra.app.findings import TreadleError
 from treadle_infra.deploy.account import Account
 from treadle_infra.deploy.aws_errors import error_message
+from treadle_infra.deploy.happenings import Tell, Working
 from treadle_infra.deploy.origins import Template
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
 
-NEVER_CREATED = frozenset({"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"})
+NEVER_CREATED = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"})
 """A stack in such a state never ran, and can only be deleted."""
 
 # Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
@@ -45,7 +47,12 @@ class Stack:
 
     @property
     def is_busy(self) -> bool:
-        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
+        return self.status.endswith("_IN_PROGRESS") and not self.is_in_review
+
+    @property
+    def is_in_review(self) -> bool:
+        """Whether it is but a name for change sets, none of which was carried out."""
+        return self.status == "REVIEW_IN_PROGRESS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,20 @@ def find_stack(client: CloudFormationClient, name: str) -> Stack | None:
     )
 
 
+def quiet_stack(account: Account, name: str, tell: Tell) -> Stack | None:
+    """The stack once nothing works on it; None where there is none then.
+
+    Whoever began the work may be gone: AWS goes on without it.
+    """
+    told = False
+    while (stack := find_stack(account.cloudformation, name)) is not None and stack.is_busy:
+        if not told:
+            tell(Working(f"waiting: AWS is still at work on {stack.name} for somebody ({stack.status})"))
+            told = True
+        time.sleep(account.poll_seconds)
+    return stack
+
+
 def says_it_is_missing(problem: ClientError) -> bool:
     """Whether CloudFormation's answer is that there is no such stack or change set."""
     return "does not exist" in error_message(problem)
@@ -112,7 +133,7 @@ def template_of(client: CloudFormationClient, stack: Stack) -> Template:
 def check_ownership(stack: Stack, app: str, stage: str) -> None:
     """Raises TreadleError `stack-not-ours` where the stack is not this app's on this stage."""
     found = (stack.tags.get("treadle:app"), stack.tags.get("treadle:stage"))
-    if found not in ((app, stage), (None, None)) or (found == (None, None) and stack.status != "REVIEW_IN_PROGRESS"):
+    if found not in ((app, stage), (None, None)) or (found == (None, None) and not stack.is_in_review):
         raise TreadleError(
             "stack-not-ours",
             f"there is a stack `{stack.name}` that does not belong to the app `{app}` on the stage `{stage}`",
@@ -147,6 +168,11 @@ def check_updatable(account: Account, stack: Stack) -> None:
 def look_command(account: Account, stack_name: str) -> str:
     """A command that shows what goes on in a stack."""
     return _command(account, "describe-stack-events", stack_name)
+
+
+def cancel_command(account: Account, stack_name: str) -> str:
+    """A command that has an update undone which is under way."""
+    return _command(account, "cancel-update-stack", stack_name)
 
 
 def _command(account: Account, verb: str, stack_name: str) -> str:

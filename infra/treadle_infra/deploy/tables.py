@@ -15,6 +15,7 @@ from treadle_infra.deploy.plan import RETAINING
 
 _WAIT_SECONDS = 300
 _MISSING = "ResourceNotFoundException"
+_BUSY = "ResourceInUseException"
 
 
 def kept_tables(account: Account, app: str, stage: str) -> list[str]:
@@ -43,32 +44,29 @@ def tables_to_take_back(
 
 
 def delete_table(account: Account, name: str) -> None:
-    """The table is gone when this returns, protected or not."""
-    client = account.dynamodb
-    try:
-        if client.describe_table(TableName=name)["Table"].get("DeletionProtectionEnabled"):
-            client.update_table(TableName=name, DeletionProtectionEnabled=False)
-            _wait(account, name, "ACTIVE")
-        client.delete_table(TableName=name)
-    except ClientError as problem:
-        if error_code(problem) != _MISSING:
-            raise
-    _wait(account, name, None)
-
-
-def _wait(account: Account, name: str, status: str | None) -> None:
+    """The table is gone when this returns, protected or not, and whoever else deletes it."""
     end = time.monotonic() + _WAIT_SECONDS
-    while _status(account, name) not in (status, None) and time.monotonic() < end:
+    while _deletion_goes_on(account, name) and time.monotonic() < end:
         time.sleep(account.poll_seconds)
 
 
-def _status(account: Account, name: str) -> str | None:
+def _deletion_goes_on(account: Account, name: str) -> bool:
+    """Takes the next step, where the table is ready for one; False once it is gone."""
+    client = account.dynamodb
     try:
-        return account.dynamodb.describe_table(TableName=name)["Table"].get("TableStatus")
+        table = client.describe_table(TableName=name)["Table"]
+        if table.get("TableStatus") != "ACTIVE":
+            return True
+        if table.get("DeletionProtectionEnabled"):
+            client.update_table(TableName=name, DeletionProtectionEnabled=False)
+        else:
+            client.delete_table(TableName=name)
     except ClientError as problem:
         if error_code(problem) == _MISSING:
-            return None
-        raise
+            return False
+        if error_code(problem) != _BUSY:
+            raise
+    return True
 
 
 def _is_of(account: Account, name: str, app: str, stage: str) -> bool:

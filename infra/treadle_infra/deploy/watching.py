@@ -53,8 +53,8 @@ class Watch:
         failure = failed_resource(event, self._origins, undoing=self._undoing)
         if failure is not None:
             self.failures.append(failure)
-        elif event.logical_id not in self._expected:
-            return
+        elif event.logical_id not in self._expected or (self._undoing and not event.physical_id):
+            return  # what AWS calls deleted then was never made: something else may have its name
         self._tell(
             ResourceMoved(
                 logical_id=event.logical_id,

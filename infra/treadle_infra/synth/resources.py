@@ -310,7 +310,7 @@ class ResourceBuilder:
             properties["PointInTimeRecoverySpecification"] = {"PointInTimeRecoveryEnabled": True}
         properties["Tags"] = self._tags(table.origin)
         policies: Object = {
-            "DeletionPolicy": "RetainExceptOnCreate" if keeps_data else "Delete",
+            "DeletionPolicy": "Retain" if keeps_data else "Delete",
             "UpdateReplacePolicy": "Retain" if keeps_data else "Delete",
         }
         return entry("AWS::DynamoDB::Table", table.origin, properties, note=note, attributes=policies)

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from treadle.names import APP_NAME_LIMIT, STAGE_NAME_LIMIT, Names, is_app_name, is_stage_name
+from treadle.names import Names
 from treadle_infra.app.findings import Finding, SourceLocation, error
+from treadle_infra.app.scopes import app_name_problem, stage_name_problem
 from treadle_infra.topology.grants import policy_document
 from treadle_infra.topology.model import (
     Alias,
@@ -115,22 +116,8 @@ def check(topology: Topology) -> list[Finding]:
 
 
 def _check_scope(topology: Topology) -> Iterator[Finding]:
-    if not is_app_name(topology.app):
-        yield error(
-            "app-name-not-allowed",
-            f"`{topology.app}` cannot be an app's name: {_scope_rule(APP_NAME_LIMIT)}",
-            hint="set `name` under `[tool.treadle]` in pyproject.toml",
-        )
-    if not is_stage_name(topology.stage):
-        yield error(
-            "stage-name-not-allowed",
-            f"`{topology.stage}` cannot be a stage's name: {_scope_rule(STAGE_NAME_LIMIT)}",
-            hint="use a name such as `dev`, `prod` or `pr-12`",
-        )
-
-
-def _scope_rule(limit: int) -> str:
-    return f"at most {limit} lower-case letters, digits and single dashes, a letter first"
+    problems = (app_name_problem(topology.app), stage_name_problem(topology.stage))
+    yield from (problem for problem in problems if problem is not None)
 
 
 def _check_counts(topology: Topology) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from treadle_local.cloudformation.differences import differences
 from treadle_local.cloudformation.engine import Engine, Manner, Wanted, check_updatable, differs
 from treadle_local.cloudformation.errors import ResourceError, validation_error
 from treadle_local.cloudformation.flows import OnFailure
-from treadle_local.cloudformation.operations import Operation
+from treadle_local.cloudformation.operations import Operation, OperationType
 from treadle_local.cloudformation.plan import Action, Change
 from treadle_local.cloudformation.stacks import Stack
 
@@ -142,8 +142,12 @@ class ChangeSets:
     def execute(self, chosen: ChangeSet, manner: Manner) -> None:
         """Begins to do what a change set proposes; all others of the stack are gone.
 
-        Raises: InvalidChangeSetStatus, ValidationError.
+        Raises: InvalidChangeSetStatus, TokenAlreadyExistsException, ValidationError.
         """
+        is_creation = chosen.proposal.type is ChangeSetType.CREATE
+        kind = OperationType.CREATE_STACK if is_creation else OperationType.UPDATE_STACK
+        if chosen.stack.repeats(manner.token, kind):
+            return
         if chosen.status != "CREATE_COMPLETE":
             raise _not_executable(chosen, f"status of [{chosen.status}]")
         if chosen.execution_status != "AVAILABLE":
@@ -156,7 +160,7 @@ class ChangeSets:
         manner = replace(manner, imports=chosen.imports, word="IMPORT" if is_import else "UPDATE")
         self._of_stack[stack.id] = {chosen.name: chosen}
         stack.capabilities, stack.change_set_id = proposal.wanted.capabilities, chosen.id
-        if proposal.type is ChangeSetType.CREATE:
+        if is_creation:
             chosen.execution = self._engine.begin_creation(stack, deployment, manner)
         else:
             chosen.execution = self._engine.begin_update(stack, deployment, manner)

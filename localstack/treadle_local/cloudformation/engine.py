@@ -91,7 +91,10 @@ class Engine:
     def create(
         self, name: str, wanted: Wanted, manner: Manner = AS_USUAL, *, termination_protection: bool = False
     ) -> Stack:
-        """Begins to create a stack. Raises: AlreadyExistsException, ValidationError."""
+        """Begins to create a stack. Raises: AlreadyExistsException, TokenAlreadyExistsException, ValidationError."""
+        present = self.find(name)
+        if present is not None and present.repeats(manner.token, OperationType.CREATE_STACK):
+            return present
         stack = self._new(name, wanted)
         stack.termination_protection = termination_protection
         self.begin_creation(stack, stack.deployment, manner)
@@ -119,7 +122,12 @@ class Engine:
         return work.operation
 
     def update(self, stack: Stack, wanted: Wanted, manner: Manner = AS_USUAL) -> Stack:
-        """Begins to update a stack. Raises: ValidationError, also where there is nothing to do."""
+        """Begins to update a stack.
+
+        Raises: TokenAlreadyExistsException, ValidationError, also where there is nothing to do.
+        """
+        if stack.repeats(manner.token, OperationType.UPDATE_STACK):
+            return stack
         check_updatable(stack, disable_rollback=manner.disable_rollback, api="update-stack")
         deployment = self.plan(stack, wanted)
         if not differs(stack, deployment):
@@ -157,6 +165,8 @@ class Engine:
 
     def cancel_update(self, stack: Stack, token: str | None = None) -> None:
         """Has an update end with the resource at hand, and be undone. Raises: ValidationError."""
+        if token is not None and stack.operations and stack.operations[-1].cancelled_by == token:
+            return
         if stack.status != "UPDATE_IN_PROGRESS":
             raise validation_error("CancelUpdateStack cannot be called from current stack status")
         stack.cancelling = True
@@ -167,7 +177,7 @@ class Engine:
 
         Raises: ValidationError for a protected stack, one that is being updated, one whose exports are in use.
         """
-        if stack.is_deleted or stack.stopping:
+        if stack.is_deleted or stack.stopping or stack.status == "DELETE_IN_PROGRESS":
             return
         if stack.termination_protection:
             raise validation_error(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
@@ -182,7 +192,7 @@ class Engine:
         self._check_exports_unused(stack)
         stack.stopping = True
         work = self._work(stack, OperationType.DELETE_STACK, Manner(token))
-        if stack.id not in self._tasks:
+        if not stack.in_progress:
             work.enter("DELETE_IN_PROGRESS", _BEGUN)
         self._start(stack, lambda: flows.delete(work, retain=left))
 
@@ -191,6 +201,8 @@ class Engine:
 
         A stack without such a state is deleted. Raises: ValidationError.
         """
+        if stack.repeats(manner.token, OperationType.ROLLBACK):
+            return stack.operations[-1]
         if stack.status not in PRESERVED:
             raise validation_error(f"RollbackStack cannot be called from current stack status [{stack.status}]")
         retaining = flows.retained_by_rollback(retain_except_on_create=manner.retain_except_on_create)
@@ -207,6 +219,8 @@ class Engine:
         self, stack: Stack, *, skip: Iterable[str] = (), force: bool = False, token: str | None = None
     ) -> None:
         """Tries again to bring a stack back whose failed update could not be undone. Raises: ValidationError."""
+        if stack.repeats(token, OperationType.CONTINUE_ROLLBACK):
+            return
         if stack.status != "UPDATE_ROLLBACK_FAILED":
             raise validation_error(
                 f"Stack:{stack.id} is in {stack.status} state and can not continue the update rollback."

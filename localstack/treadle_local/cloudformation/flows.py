@@ -44,7 +44,13 @@ async def create(work: Work, deployment: Deployment, on_failure: OnFailure, *, r
     stack = work.stack
     try:
         await _deploy(work, deployment)
+    except StoppedError:
+        work.operation.end(work.around.clock.now(), failed=True)
+        raise
     except StepFailedError as failure:
+        if stack.stopping:
+            work.operation.end(work.around.clock.now(), failed=True)
+            raise StoppedError from failure
         reason = f"The following resource(s) failed to create: [{failure.logical_id}]. "
         retaining = retained_by_rollback(retain_except_on_create=retain_except_on_create)
         match on_failure:
@@ -93,6 +99,10 @@ async def update(
         await _deploy(work, deployment)
     except _CancelledError:
         stack.cancelling = False
+        if not stack.was_stable:  # its creation had failed, so that there is nothing to go back to
+            stack.unfinished = tuple(work.journal)
+            work.enter("UPDATE_FAILED", "User Initiated")
+            return
         work.turn_around("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
         await turn_back(work, work.journal, retaining=retaining)
     except StepFailedError as failure:
@@ -183,19 +193,32 @@ async def delete(
     `retain` are logical ids that are left alone, `retaining` the policies that leave a resource alone.
     """
     stack = work.stack
+    if stack.is_deleted:  # its creation has failed meanwhile, and was to end so
+        work.operation.end(work.around.clock.now(), failed=False)
+        return
     if stack.status != "DELETE_IN_PROGRESS":
         work.enter("DELETE_IN_PROGRESS", "User Initiated")
-    for entry in reversed(stack.unfinished):
-        if isinstance(entry, Replaced):
-            await work.remove(entry.before if _is_of(work, entry.made) else entry.made, listed=False)
-    stack.unfinished = ()
-    if failed := await _remove_all(work, retaining, frozenset(retain)):
+    left = await _remove_replaced(work, frozenset(retain))
+    stack.unfinished = tuple(Replaced(record, record) for record in left)
+    failed = [record.logical_id for record in left]
+    if failed := failed + await _remove_all(work, retaining, frozenset(retain)):
         stack.stopping = False
         work.enter("DELETE_FAILED", _failed_to_delete(failed))
         return
     stack.outputs, stack.exports = {}, {}
     stack.deleted_at = work.around.clock.now()
     work.enter("DELETE_COMPLETE")
+
+
+async def _remove_replaced(work: Work, retain: frozenset[str]) -> list[StackResource]:
+    """Removes what an unfinished update keeps beside its stack's resources, and returns what could not be removed."""
+    failed: list[StackResource] = []
+    for entry in reversed(work.stack.unfinished):
+        if isinstance(entry, Replaced) and entry.before.logical_id not in retain:
+            record = entry.before if _is_of(work, entry.made) else entry.made
+            if not await work.remove(record, listed=False):
+                failed.append(record)
+    return failed
 
 
 def _is_of(work: Work, made: StackResource) -> bool:
@@ -216,6 +239,8 @@ async def _deploy(work: Work, deployment: Deployment) -> None:
         if stack.cancelling:
             raise _CancelledError
         await work.settle(deployment, logical_id)
+    if stack.stopping:
+        raise StoppedError
     if stack.cancelling:
         raise _CancelledError
     try:

@@ -33,6 +33,16 @@ _ELSEWHERE = (
     "TimeoutInMinutes",
 )
 _IAM = "AWS::IAM::"
+# What gives a resource of IAM a name of the template's choice. A policy within a role has to have one, and an access
+# key says whose it is: neither counts.
+# Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html (Capabilities)
+_NAMES_IN_IAM = {
+    "AWS::IAM::Group": "GroupName",
+    "AWS::IAM::InstanceProfile": "InstanceProfileName",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::User": "UserName",
+}
 # Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html
 _TOKEN = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]{0,127}")
 _CHANGE_SET_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
@@ -183,10 +193,10 @@ def checked_template(body: str) -> Template:
 def needed_capabilities(template: Template) -> tuple[str, ...]:
     """The capabilities that a caller must acknowledge."""
     needed: list[str] = []
-    roles = [each for each in template.resources.values() if each.type.startswith(_IAM)]
-    if any(_is_named(role.properties) for role in roles):
+    resources = [each for each in template.resources.values() if each.type.startswith(_IAM)]
+    if any(_is_named(each.type, each.properties) for each in resources):
         needed.append("CAPABILITY_NAMED_IAM")
-    elif roles:
+    elif resources:
         needed.append("CAPABILITY_IAM")
     if template.transforms:
         needed.append("CAPABILITY_AUTO_EXPAND")
@@ -207,8 +217,8 @@ def check_capabilities(template: Template, given: Mapping[str, Any]) -> tuple[st
     return capabilities
 
 
-def _is_named(properties: Any) -> bool:
-    return "RoleName" in getattr(properties, "members", getattr(properties, "value", ()))
+def _is_named(kind: str, properties: Any) -> bool:
+    return _NAMES_IN_IAM.get(kind) in getattr(properties, "members", getattr(properties, "value", ()))
 
 
 async def _fetch(url: str, aws: Aws) -> str:

@@ -6,9 +6,10 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from treadle_local.aws.errors import AwsError
 from treadle_local.cloudformation.deployment import Deployment
 from treadle_local.cloudformation.events import STACK_TYPE, StackEvent
-from treadle_local.cloudformation.operations import Operation
+from treadle_local.cloudformation.operations import Operation, OperationType
 from treadle_local.cloudformation.resources import StackResource
 from treadle_local.cloudformation.undo import Undo
 
@@ -66,6 +67,22 @@ class Stack:
     @property
     def in_progress(self) -> bool:
         return self.status.endswith("_IN_PROGRESS") and not self.in_review
+
+    def repeats(self, token: str | None, kind: OperationType) -> bool:
+        """Whether a call with this ClientRequestToken is one made before, whose answer its caller has not seen.
+
+        Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html
+        Raises: TokenAlreadyExistsException where the token was that of another operation.
+        """
+        if token is None:
+            return False
+        kinds = [each.type for each in self.operations if each.token == token]
+        if kinds and kind not in kinds:
+            raise AwsError(
+                "TokenAlreadyExistsException",
+                f"The client request token [{token}] was used for another operation on the stack [{self.name}]",
+            )
+        return bool(kinds)
 
     @property
     def succeeded(self) -> bool:

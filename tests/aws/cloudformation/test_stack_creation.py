@@ -209,7 +209,12 @@ def test_roles_need_the_capability_that_aws_asks_for(cloudformation: CloudFormat
     role = {"AssumeRolePolicyDocument": LAMBDA_TRUST}
     named = template({"Role": resource("IAM::Role", {**role, "RoleName": stack})})
     anonymous = template({"Role": resource("IAM::Role", role)})
+    allowed = {"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}], "Version": "2012-10-17"}
+    policy = {"ManagedPolicyName": stack, "PolicyDocument": allowed}
+    inline = {"PolicyName": stack, "PolicyDocument": allowed, "Roles": ["any"]}
     for body, given_ones, missing in (
+        (template({"Policy": resource("IAM::ManagedPolicy", policy)}), ["CAPABILITY_IAM"], "CAPABILITY_NAMED_IAM"),
+        (template({"Policy": resource("IAM::Policy", inline)}), [], "CAPABILITY_IAM"),
         (named, [], "CAPABILITY_NAMED_IAM"),
         (named, ["CAPABILITY_IAM"], "CAPABILITY_NAMED_IAM"),
         (anonymous, [], "CAPABILITY_IAM"),
