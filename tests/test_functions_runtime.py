@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -125,7 +126,8 @@ def test_a_response_over_six_megabytes_is_refused(account: Account) -> None:
 
 def test_the_log_tail_ends_with_the_report(account: Account) -> None:
     source = "def handler(event, context):\n    for _ in range(3000):\n        print('é' * 10)\n    print('last')\n"
-    answer = account.client.invoke(FunctionName=account.make(source, MemorySize=256), LogType="Tail")
+    settings = {"MemorySize": 256, "LoggingConfig": {"LogFormat": "JSON"}}
+    answer = account.client.invoke(FunctionName=account.make(source, **settings), LogType="Tail")
     tail = base64.b64decode(answer["LogResult"])
     assert len(tail) <= 4096
     *_, last, report = tail.decode().splitlines()
@@ -139,7 +141,7 @@ def test_the_log_tail_ends_with_the_report(account: Account) -> None:
 
 def test_memory_is_measured_and_the_start_is_billed_once(account: Account) -> None:
     source = "def handler(event, context):\n    return len(b'x' * event)\n"
-    name = account.make(source)
+    name = account.make(source, LoggingConfig={"LogFormat": "JSON"})
 
     def metrics(size: int) -> dict[str, float]:
         answer = account.client.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(size))
@@ -151,6 +153,95 @@ def test_memory_is_measured_and_the_start_is_billed_once(account: Account) -> No
     assert large["maxMemoryUsedMB"] >= small["maxMemoryUsedMB"] + 50
     assert "initDurationMs" in small
     assert "initDurationMs" not in large
+
+
+def log_of(account: Account, name: str) -> list[str]:
+    logs = account.emulator.client("logs")
+    events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+    return [event["message"] for event in events]
+
+
+@pytest.fixture
+def logging_account(emulator: Dev) -> Account:
+    """An account whose functions may write their logs."""
+    role = make_role(emulator, actions=("logs:CreateLogStream", "logs:PutLogEvents"))
+    return Account(emulator, emulator.client("lambda"), role)
+
+
+def logged(account: Account, source: str, **settings: Any) -> list[str]:
+    """What is in the log of a function that has run once."""
+    name = account.make(source, **settings)
+    account.emulator.client("logs").create_log_group(logGroupName=f"/aws/lambda/{name}")
+    account.client.invoke(FunctionName=name)
+    return log_of(account, name)
+
+
+def test_a_function_that_logs_text_has_the_lines_of_lambda_in_text(logging_account: Account) -> None:
+    lines = logged(logging_account, "print('loading')\ndef handler(event, context):\n    print('at work')\n")
+    begin, loading, start, work, end, report = lines
+    assert re.fullmatch(
+        r"INIT_START Runtime Version: python:3\.13\.v\d+\t"
+        r"Runtime Version ARN: arn:aws:lambda:us-east-1::runtime:[0-9a-f]{64}",
+        begin,
+    )
+    assert (loading, work) == ("loading", "at work")
+    request_id = start.split()[2]
+    assert start == f"START RequestId: {request_id} Version: $LATEST"
+    assert end == f"END RequestId: {request_id}"
+    assert re.fullmatch(
+        rf"REPORT RequestId: {request_id}\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\t"
+        r"Max Memory Used: \d+ MB\tInit Duration: \d+\.\d\d ms\t",
+        report,
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "told", "status"),
+    [
+        ("import time; time.sleep(9)", r"[-0-9T:.]+Z \S+ Task timed out after 1.00 seconds", "Status: timeout"),
+        (
+            "import os; os._exit(3)",
+            r"RequestId: \S+ Error: Runtime exited with error: exit status 3",
+            "Status: error\tError Type: Runtime.ExitError",
+        ),
+    ],
+)
+def test_an_end_that_the_function_cannot_tell_is_told(
+    logging_account: Account, source: str, told: str, status: str
+) -> None:
+    lines = logged(logging_account, f"def handler(event, context):\n    {source}\n", Timeout=1)
+    assert re.fullmatch(told, lines[2])
+    assert lines[-1].endswith(f"\t{status}\t")
+
+
+@pytest.mark.parametrize(
+    ("level", "body", "kinds"),
+    [
+        ("INFO", "pass", ["platform.initStart", "platform.start", "platform.report"]),
+        ("DEBUG", "pass", ["platform.initStart", "platform.start", "platform.report"]),
+        ("WARN", "pass", []),
+        ("WARN", "import os; os._exit(3)", ["platform.report"]),
+    ],
+)
+def test_a_function_that_logs_json_has_the_records_that_its_level_lets_through(
+    logging_account: Account, level: str, body: str, kinds: list[str]
+) -> None:
+    settings = {"LogFormat": "JSON", "SystemLogLevel": level}
+    lines = logged(logging_account, f"def handler(event, context):\n    {body}\n", LoggingConfig=settings)
+    assert [json.loads(line)["type"] for line in lines] == kinds
+
+
+def test_a_function_that_logs_json_leaves_out_what_is_below_its_own_level(logging_account: Account) -> None:
+    source = """
+import logging
+
+def handler(event, context):
+    logging.getLogger().info("quiet")
+    logging.getLogger().error("loud")
+"""
+    settings = {"LogFormat": "JSON", "ApplicationLogLevel": "ERROR", "SystemLogLevel": "WARN"}
+    (only,) = logged(logging_account, source, LoggingConfig=settings)
+    assert (json.loads(only)["level"], json.loads(only)["message"]) == ("ERROR", "loud")
 
 
 def test_a_line_like_a_log_record_of_any_shape_harms_nothing(account: Account) -> None:

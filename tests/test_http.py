@@ -163,6 +163,35 @@ def test_an_unsigned_request_is_refused(emulator: Dev, query: str) -> None:
     assert "intruder" not in names
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/bucket/key"), ("PUT", "/bucket"), ("GET", "/"), ("GET", "/bucket?list-type=2")]
+)
+def test_an_unsigned_request_that_s3_alone_can_be_meant_by_is_refused_in_its_xml(
+    emulator: Dev, method: str, path: str
+) -> None:
+    answer = emulator.request(emulator.endpoint, method, path, None, {})
+    assert (answer.status, answer.headers["content-type"]) == (403, "application/xml")
+    assert b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message>" in answer.body
+    head = emulator.request(emulator.endpoint, "HEAD", "/bucket/key", None, {})
+    assert (head.status, head.body) == (403, b"")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("POST", "/", {"x-amz-target": "DynamoDB_20120810.ListTables"}),
+        ("GET", "/2015-03-31/functions", {}),
+        ("GET", "/v2/apis", {}),
+        ("POST", "/000000000000/queue", {}),
+    ],
+)
+def test_other_unsigned_requests_are_refused_in_json(
+    emulator: Dev, method: str, path: str, headers: dict[str, str]
+) -> None:
+    answer = emulator.request(emulator.endpoint, method, path, None, headers)
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (403, "MissingAuthenticationToken")
+
+
 def test_moto_s_own_addresses_are_not_to_be_had(emulator: Dev) -> None:
     emulator.client("s3").create_bucket(Bucket=(bucket := unique("bucket")))
     query = "uploads=&X-Amz-Signature=1&X-Amz-Credential=a/b/us-east-1/s3/aws4_request"

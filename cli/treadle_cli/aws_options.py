@@ -26,14 +26,11 @@ Endpoint = Annotated[
 
 def check_stage(stage: str) -> None:
     """Raises TreadleError `stage-name-not-allowed`."""
-    from treadle.names import STAGE_NAME_LIMIT, is_stage_name
+    from treadle_infra.app.scopes import stage_name_problem
 
-    if not is_stage_name(stage):
-        raise TreadleError(
-            "stage-name-not-allowed",
-            f"`{stage}` cannot be the name of a stage",
-            hint=f"lower-case letters, digits and single dashes, a letter first, {STAGE_NAME_LIMIT} at most",
-        )
+    problem = stage_name_problem(stage)
+    if problem is not None:
+        raise TreadleError(problem.code, problem.message, hint=problem.hint)
 
 
 def check_somebody_can_answer(*, yes: bool) -> None:

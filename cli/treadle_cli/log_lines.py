@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from treadle_cli import terminal
-from treadle_cli.stacks import readable_frames
+from treadle_cli.stacks import project_paths, readable_frames
 from treadle_local.observe.lines import Level
 
 STEP_WIDTH_LIMIT = 24
@@ -48,7 +48,7 @@ class LogLines:
 
     def printed(self, time: str, step: str, text: str) -> str:
         """A line that a step printed."""
-        first, *others = terminal.visible_lines(text)
+        first, *others = terminal.visible_lines(project_paths(text))
         return "\n".join([self.line(time, step, self.paint("│ ", dim=True) + first), *self._below(others)])
 
     def labelled(self, time: str, step: str, label: str, text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 _HEADLINE = "Traceback (most recent call last):"
 _FRAME = re.compile(r'File "(?P<path>[^"]+)", line')
 _UNZIPPED = re.compile(r".*/\.treadle/cache/code/[^/]+/(?P<rest>.+)")
+_UNZIPPED_FOLDER = re.compile(r"/[^\s\"']*/\.treadle/cache/code/[^/\s]+/(?:app/)?")
 _OWN = "treadle/"
 _STEPS = "app/"
 
@@ -32,6 +33,11 @@ def readable_frames(text: str) -> list[str]:
             keep = True
             kept.append(line)
     return _unindented(kept) if has_project_frame else _unindented(lines)
+
+
+def project_paths(text: str) -> str:
+    """The text with paths into such a folder relative to the project, as of a stack that somebody printed."""
+    return _UNZIPPED_FOLDER.sub("", text)
 
 
 def _project_path(path: str) -> str | None:

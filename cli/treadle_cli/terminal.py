@@ -25,8 +25,9 @@ def visible(text: str) -> str:
 
 
 def visible_lines(text: str) -> list[str]:
-    """The text's lines, each of them made visible; never empty."""
-    return [visible(line) for line in text.replace("\r\n", "\n").split("\n")]
+    """The text's lines, each of them made visible; never empty. A return to the line's start begins a line as well."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
+    return [visible(line) for line in lines]
 
 
 def wants_colour(stream: object = None) -> bool:

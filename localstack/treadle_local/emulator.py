@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -308,7 +308,7 @@ class Emulator:
         issued = self.identity.issue(role_arn.rsplit("/", 1)[-1], session, terms=terms)
         return SessionCredentials(issued.access_key, issued.secret_key, issued.token)
 
-    def log(self, version: FunctionVersion, stream: str, line: LogLine) -> None:
+    def log(self, version: FunctionVersion, stream: str, lines: Sequence[LogLine]) -> None:
         group = version.logging.group
         resource = self.region.arn("logs", f"log-group:{group}:log-stream:{stream}")
         caller = Caller(role=version.role_arn.rsplit("/", 1)[-1], session=version.name)
@@ -318,12 +318,14 @@ class Emulator:
         target = next((one for one in wanted if not self.identity.allows(caller.role or "", one)), None)
         if target is None:
             self._log_streams.add((group, stream))
-            self.logs.append(group, stream, line.text, line.time_ms)
+            for line in lines:
+                self.logs.append(group, stream, line.text, line.time_ms)
         elif stream not in self._unlogged:  # said once for each environment: its lines are on the terminal all the same
             self._unlogged.add(stream)
             refusal = access_denied(caller.arn, target.action, target.resource)
             self._watcher.denied(Denial(caller, target.action, target.resource, refusal.message))
-        self._watcher.log(line)
+        for line in lines:
+            self._watcher.log(line)
 
     # what the Lambda service needs around it
 

@@ -422,7 +422,9 @@ def test_the_refusal_of_a_head_request_has_no_body() -> None:
     [
         ("sqs", "POST", "/", [("x-amz-target", "AmazonSQS.SendMessage")], b"{", "SerializationException"),
         ("sqs", "POST", "/", [("x-amz-target", "AmazonSQS.SendMessage")], b"[]", "SerializationException"),
-        ("sqs", "POST", "/", [], b"Action=SendMessage", "UnknownOperationException"),
+        ("dynamodb", "POST", "/", [], b"Action=PutItem", "UnknownOperationException"),
+        ("sqs", "POST", "/", [], b"Action=Fly", "UnknownOperationException"),
+        ("sqs", "POST", "/", [], b"Action=SendMessage&MessageAttribute=x", "SerializationException"),
         ("sns", "POST", "/", [], b"Action=Fly", "UnknownOperationException"),
         ("sns", "POST", "/", [], b"Message=x", "MissingAction"),
         ("sns", "POST", "/", [], b"Action=TagResource&Tags=x", "SerializationException"),

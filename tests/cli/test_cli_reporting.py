@@ -158,13 +158,37 @@ def test_what_a_step_says_cannot_steer_the_terminal_or_look_like_a_line_of_its_o
     assert lines() == [
         r"│ \x1b[31mred\x1b[0m" + "\t" + r"tab \x9b2J \u202e",
         r'INFO one  who\n=a\n12:00:00  Fake  INFO hi  deep=["\u0007\u2066"]',
-        margin + r"│ 12:00:00  Fake  INFO two\r",
+        margin + "│ 12:00:00  Fake  INFO two",
         "ERROR failed",
         margin + "│ E: no",
         margin + r"│ more \x1b[2J",
         "trouble given up",
         margin + "│ as if",
     ]
+
+
+def test_a_stack_that_is_printed_has_the_projects_own_paths_and_a_line_for_each_of_its_lines(
+    translator: Translator, lines: Callable[[], list[str]]
+) -> None:
+    # as the runtime client of a function that logs plain text has it
+    folder = "/home/me/shop/.treadle/cache/code/OSp41i204upA2Km"
+    frame = f'\xa0\xa0File "{folder}/app/steps/a_step.py", line 3'
+    stack = f"[ERROR] ValueError: no\rTraceback (most recent call last):\r{frame}"
+    translator.watcher().log(LogLine("shop--dev--Nightly", "r", stack, 0))
+
+    margin = " " * len("12:00:00  Nightly  ")
+    assert lines() == [
+        "│ [ERROR] ValueError: no",
+        margin + "│ Traceback (most recent call last):",
+        margin + '│ \xa0\xa0File "steps/a_step.py", line 3',
+    ]
+
+
+def test_what_lambda_says_in_plain_text_is_not_shown(translator: Translator, lines: Callable[[], list[str]]) -> None:
+    report = "REPORT RequestId: r\tDuration: 1.20 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\t"
+    for text in ("INIT_START Runtime Version: python:3.13.v1", "START RequestId: r", "END RequestId: r", report, "own"):
+        translator.watcher().log(LogLine("shop--dev--Nightly", "r", text, 0))
+    assert lines() == ["│ own"]
 
 
 def test_programs_get_what_a_step_says_exactly(capsys: pytest.CaptureFixture[str]) -> None:

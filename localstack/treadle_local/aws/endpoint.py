@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Protocol
 from urllib.parse import parse_qs, unquote
 
@@ -15,7 +15,14 @@ from treadle_local.aws.authorization import actions
 from treadle_local.aws.authorization.request_context import request_keys
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.identity import Identity
-from treadle_local.aws.operations import Operation, Wire, find_operation, render, render_error
+from treadle_local.aws.operations import (
+    Operation,
+    Wire,
+    find_operation,
+    protocol_of_refusal,
+    render,
+    render_error,
+)
 from treadle_local.aws.service import Caller, Params, Region, Result, Target
 from treadle_local.aws.services import Services
 from treadle_local.http.messages import Answer, Request, Response
@@ -70,21 +77,21 @@ class Endpoint:
         self._keeping = keeping
 
     def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
-        if not _LOOPBACK_HOST.fullmatch(request.header("host", "localhost")):
+        if not _is_loopback(request.header("host", "localhost")):
             # A page on the web can make a browser send requests here under a name that it has pointed at 127.0.0.1.
             return _plain(403, "this endpoint answers to loopback host names only")
         origin = request.header("origin")
-        if origin and not _LOOPBACK_HOST.fullmatch(origin.partition("://")[2]):
+        if origin and not _is_loopback(origin.partition("://")[2]):
             # or send them outright: a form needs nobody's leave
             return _plain(403, "this endpoint answers to pages from loopback host names only")
         if request.path.startswith("/_"):
             answer = self._internal(request)
             if answer is not None:
                 return answer
-        signature = _CREDENTIAL.search(request.header("authorization"))
-        if signature is None:
+        signer = _signer(request.header("authorization").partition(",")[0])
+        if signer is None:
             return self._unsigned(request)
-        access_key, _, service = signature.groups()
+        access_key, service = signer
         return self._signed(request, access_key, service, request.header("x-amz-security-token"))
 
     def _unsigned(self, request: Request) -> Response | Awaitable[Response]:
@@ -98,6 +105,9 @@ class Endpoint:
             scope = f"{access_key}/20260101/{self._region.name}/s3/aws4_request"
             request.headers.append(("authorization", f"AWS4-HMAC-SHA256 Credential={scope}, Signature=0"))
             return self._signed(request, access_key, "s3", token)
+        if s3_requests.is_for_s3(request):
+            head = "Head" if request.method == "HEAD" else ""
+            return _rendered(render_error("s3", head, AwsError("AccessDenied", "Access Denied", status=403)))
         body = b'{"__type":"MissingAuthenticationTokenException","message":"Missing Authentication Token"}'
         return Response(
             403, body, (("content-type", "application/json"), ("x-amzn-errortype", "MissingAuthenticationToken"))
@@ -111,7 +121,8 @@ class Endpoint:
                 service, request.method, request.path, request.query, request.headers, request.body
             )
         except AwsError as refusal:
-            return _rendered(render_error(service, "", refusal))
+            protocol = protocol_of_refusal(service, request.headers)
+            return _rendered(render_error(service, "", refusal, protocol))
         try:
             caller = self._identity.caller(access_key, token)
             own = self._services.find(operation.service, operation.name)
@@ -124,6 +135,8 @@ class Endpoint:
             self._keep(operation)
         except AwsError as refusal:
             return _rendered(render_error(operation.service, operation.name, refusal, operation.protocol))
+        except RecursionError as problem:
+            return _rendered(render_error(operation.service, operation.name, _too_deep(problem), operation.protocol))
         return _rendered(render(operation.service, operation.name, result, operation.protocol))
 
     def _authorize(self, request: Request, operation: Operation, caller: Caller, targets: FindTargets) -> None:
@@ -164,6 +177,8 @@ class Endpoint:
             return _rendered(render(operation.service, operation.name, done, operation.protocol))
         except AwsError as refusal:
             return _rendered(render_error(operation.service, operation.name, refusal, operation.protocol))
+        except RecursionError as problem:
+            return _rendered(render_error(operation.service, operation.name, _too_deep(problem), operation.protocol))
 
     async def _forward(self, request: Request, operation: Operation, caller: Caller) -> Response:
         service, name = operation.service, operation.name
@@ -178,16 +193,37 @@ class Endpoint:
         return await asyncio.shield(self._forwarded(request, operation, caller))
 
     async def _forwarded(self, request: Request, operation: Operation, caller: Caller) -> Response:
-        response = await self._services.moto.forward(request)
-        missing = response.status == 404 and (operation.name == "HeadObject" or b"<Code>NoSuchKey<" in response.body)
-        if missing and caller.role is not None:
-            try:
+        try:
+            response = await self._services.moto.forward(request)
+            if response.status == 404 and caller.role is not None and await self._lacks_object(operation, response):
                 self._identity.authorize(caller, s3_requests.wanted_to_know_of(operation.name, operation.params))
-            except AwsError as refusal:
-                return _rendered(render_error("s3", operation.name, refusal, operation.protocol))
+        except AwsError as refusal:
+            return _rendered(render_error(operation.service, operation.name, refusal, operation.protocol))
         if response.status < 300:
             self._services.after(operation.service, operation.name, operation.params)
         return response
+
+    async def _lacks_object(self, operation: Operation, response: Response) -> bool:
+        """Whether it is an object of S3 that is not there: of a bucket that is not there everyone may know."""
+        if operation.name != "HeadObject":
+            return b"<Code>NoSuchKey<" in response.body
+        try:
+            await self._services.moto.call("s3", "HeadBucket", {"Bucket": operation.params["Bucket"]})
+        except AwsError:
+            return False
+        return True
+
+
+@lru_cache(1024)
+def _is_loopback(host: str) -> bool:
+    return _LOOPBACK_HOST.fullmatch(host) is not None
+
+
+@lru_cache(4096)
+def _signer(authorization: str) -> tuple[str, str] | None:
+    """The access key and the service in what an Authorization header begins with; the signature is not looked at."""
+    found = _CREDENTIAL.search(authorization)
+    return None if found is None else (found[1], found[3])
 
 
 def _presigner(query: str) -> tuple[str, str] | None:
@@ -200,6 +236,11 @@ def _presigner(query: str) -> tuple[str, str] | None:
         access_key, *scope = fields["X-Amz-Credential"][0].split("/")
         return (access_key, token) if scope[-2:] == ["s3", "aws4_request"] else None
     return (fields["AWSAccessKeyId"][0], token) if "AWSAccessKeyId" in fields else None
+
+
+def _too_deep(problem: RecursionError) -> AwsError:
+    """The refusal of a document in a parameter (a policy, a template, an event) that is nested beyond reading."""
+    return AwsError("ValidationException", f"A document in the request is nested too deep: {problem}")
 
 
 def _rendered(wire: Wire) -> Response:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from treadle_local.aws.authorization.evaluation import Authority, PolicyKind, Verdict
-from treadle_local.aws.authorization.policy import NO_ADMISSION, Decision, PolicySet, ResourcePolicy, compiled_policy
+from treadle_local.aws.authorization.evaluation import ALLOWED, Authority, PolicyKind, Verdict
+from treadle_local.aws.authorization.policy import NO_ADMISSION, Decision, PolicySet, ResourcePolicy
 from treadle_local.aws.authorization.principals import Match, Principal
-from treadle_local.aws.authorization.request_context import LazyContext, Source, context_of, service_keys
+from treadle_local.aws.authorization.request_context import LazyContext, Source, context_of_service
 from treadle_local.aws.authorization.resources import Resources
 from treadle_local.aws.authorization.roles import RolePolicies
 from treadle_local.aws.authorization.standing import NO_TERMS, SessionTerms, Standing, standing, standing_of_root
@@ -158,14 +158,17 @@ class Identity:
 
     def _evaluate(self, standing: Standing, target: Target, keys: Source | None) -> Verdict:
         authority = standing.authority or _NOTHING
-        context = self._context(standing, target, keys)
+        by_trust = target.action in _BY_TRUST
         policy = self.resources.policy(target.resource)
+        if policy is None and not by_trust and authority.allows_anyhow(target):
+            return ALLOWED
+        context = self._context(standing, target, keys)
         admission = (
             NO_ADMISSION
             if policy is None
             else policy.admit(standing.principal, target.action, target.resource, context)
         )
-        if admission.match is Match.NONE and not admission.denied and target.action in _BY_TRUST:
+        if admission.match is Match.NONE and not admission.denied and by_trust:
             return _UNTRUSTED
         return authority.evaluate(target, admission, context)
 
@@ -207,7 +210,9 @@ class Identity:
 
         Raises: AwsError MalformedPolicyDocument.
         """
-        if policy is None or not self._admits(compiled_policy(policy), service, Target(action, resource), source_arn):
+        if policy is None or not self._admits(
+            self.resources.compiled(resource, policy), service, Target(action, resource), source_arn
+        ):
             self.usage.count_denied(service, action, resource)
             return False
         self.usage.count(service, action, resource)
@@ -219,7 +224,7 @@ class Identity:
         role = self._roles(name)
         if role is None:
             return None
-        trust = compiled_policy(role.trust)
+        trust = self.resources.compiled(role_arn, role.trust)
         trusted = self._admits(trust, service, Target("sts:AssumeRole", role_arn), source_arn)
         count = self.usage.count if trusted else self.usage.count_denied
         count(service, "sts:AssumeRole", role_arn)
@@ -235,7 +240,7 @@ class Identity:
         return Caller(role=role_arn.rsplit("/", 1)[-1], session=session)
 
     def _admits(self, policy: ResourcePolicy, service: str, target: Target, source_arn: str | None) -> bool:
-        keys = context_of(service_keys(self._region.account, service, source_arn))
+        keys = context_of_service(self._region.account, service, source_arn)
         context = LazyContext(target, keys, self._now, None, self.resources.tags)
         admission = policy.admit(Principal(service), target.action, target.resource, context)
         return not admission.denied and admission.match is not Match.NONE

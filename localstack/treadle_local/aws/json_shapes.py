@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from treadle_local.aws.json_types import checked_scalar, refusal_of
 from treadle_local.aws.wire import is_sequence, parse_timestamp, render_scalar, render_timestamp, unreadable
 
 if TYPE_CHECKING:
@@ -31,18 +32,19 @@ def from_json(shape: Shape, value: Any) -> Any:
             return {name: from_json(members[name], part) for name, part in found if part is not None}
         case "list", _ if is_sequence(value):
             element = cast("ListShape", shape).member
-            return [from_json(element, part) for part in value]
+            return [from_json(element, part) for part in value if part is not None]
         case "map", dict():
             part_shape = cast("MapShape", shape).value
-            return {key: from_json(part_shape, part) for key, part in cast("Mapping[str, Any]", value).items()}
+            entries = cast("Mapping[str, Any]", value)
+            return {key: from_json(part_shape, part) for key, part in entries.items() if part is not None}
         case (("structure" | "list" | "map"), _):
-            raise unreadable(f"a {shape.type_name} is expected where {value!r} stands")
+            raise refusal_of(shape, value)
         case "timestamp", _:
             return _moment(shape, value)
         case "blob", str():
             return _decoded(value)
         case _:
-            return value
+            return checked_scalar(shape, value)
 
 
 def to_json(shape: Shape, value: Any) -> Any:
@@ -70,10 +72,12 @@ def to_json(shape: Shape, value: Any) -> Any:
 
 
 def _moment(shape: Shape, value: Any) -> Any:
+    if isinstance(value, bool):
+        raise refusal_of(shape, value)
     try:
         return parse_timestamp(value, shape.serialization.get("timestampFormat", _TIMESTAMP_FORMAT))
-    except (OSError, OverflowError, TypeError, ValueError) as error:
-        raise unreadable(f"{value!r} is no timestamp") from error
+    except (OSError, OverflowError, TypeError, ValueError):
+        raise refusal_of(shape, value) from None
 
 
 def _decoded(value: str) -> bytes:

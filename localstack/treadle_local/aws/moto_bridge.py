@@ -81,7 +81,10 @@ class Moto:
         def start_response(status: str, headers: Sequence[tuple[str, str]], _info: object = None) -> None:
             captured[:] = [int(status.split(" ", 1)[0]), headers]
 
-        chunks = self._wsgi(_environ(request, self._region), start_response)
+        try:
+            chunks = self._wsgi(_environ(request, self._region), start_response)
+        except NotImplementedError as error:
+            raise AwsError("UnknownOperationException", f"{error}: it is not in Treadle's emulator yet") from error
         body = b"".join(cast("Sequence[bytes]", chunks))
         status, headers = captured
         dropped = _HOP_BY_HOP - {"content-length"} if request.method == "HEAD" else _HOP_BY_HOP

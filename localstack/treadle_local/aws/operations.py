@@ -13,10 +13,10 @@ from treadle_local.aws.service_models import Protocol, protocol_of, service_sign
 from treadle_local.aws.wire import Operation, Wire, unreadable
 from treadle_local.http.messages import Headers
 
-__all__ = ["Operation", "Wire", "find_operation", "render", "render_error"]
+__all__ = ["Operation", "Wire", "find_operation", "protocol_of_refusal", "render", "render_error"]
 
 # Newer clients ask these in JSON or CBOR, older ones still by a form.
-_MOVED_ON_FROM_QUERY = frozenset({"cloudwatch"})
+_MOVED_ON_FROM_QUERY = frozenset({"cloudwatch", "sqs"})
 # Clients compress large bodies of these where AWS's model lets them; elsewhere the encoding is the content's own.
 _COMPRESSED = frozenset({"cloudwatch"})
 _LARGEST_BODY = 16 * 1024 * 1024
@@ -40,12 +40,10 @@ def find_operation(service: str, method: str, path: str, query_string: str, head
         return protocol_json.parse(name, target, body)
     if fields.get("smithy-protocol") == protocol_cbor.NAME:
         return protocol_cbor.parse(name, path, body)
-    protocol = protocol_of(name)
-    if name in _MOVED_ON_FROM_QUERY:
-        protocol = Protocol.QUERY
+    protocol = Protocol.QUERY if name in _MOVED_ON_FROM_QUERY else protocol_of(name)
     match protocol:
         case Protocol.QUERY:
-            return protocol_query.parse(name, body)
+            return protocol_query.parse(name, path, query_string, body)
         case Protocol.REST_JSON | Protocol.REST_XML:
             place = _path_of_model(name, path, fields)
             return protocol_rest.parse(name, protocol, method, place, query_string, fields, body)
@@ -54,6 +52,14 @@ def find_operation(service: str, method: str, path: str, query_string: str, head
             raise AwsError("UnknownOperationException", message, status=404)
         case _:
             assert_never(protocol)
+
+
+def protocol_of_refusal(service: str, headers: Headers) -> Protocol | None:
+    """The protocol in which to refuse a request whose operation was not found; None for the service's own."""
+    fields = dict(headers)
+    if service_signed_as(service, "") not in _MOVED_ON_FROM_QUERY or "x-amz-target" in fields:
+        return None
+    return Protocol.CBOR if fields.get("smithy-protocol") == protocol_cbor.NAME else Protocol.QUERY
 
 
 def render(service: str, operation: str, result: Mapping[str, Any], protocol: Protocol | None = None) -> Wire:

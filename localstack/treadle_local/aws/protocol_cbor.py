@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from treadle_local.aws.errors import AwsError
+from treadle_local.aws.json_types import check_input
 from treadle_local.aws.service_models import Protocol
 from treadle_local.aws.wire import Operation, Wire, is_document, new_request_id, unreadable
 
@@ -40,6 +41,7 @@ def parse(service: str, path: str, body: bytes) -> Operation:
     params: Any = decode(body) if body else {}
     if not is_document(params):
         raise unreadable("the body is no CBOR map")
+    check_input(service, found["operation"], params, is_cbor=True)
     return Operation(service, found["operation"], params, Protocol.CBOR)
 
 

@@ -1,4 +1,4 @@
-"""AWS's JSON protocols 1.0 and 1.1, as SQS and DynamoDB speak them: no service model is needed for either direction.
+"""AWS's JSON protocols 1.0 and 1.1, as SQS and DynamoDB speak them: values stay as they are on the wire.
 
 Sources: https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html, and for the header of SQS's errors
 .../aws-query-protocol.html#aws-protocols-awsquerycompatible-trait
@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from treadle_local.aws.errors import AwsError
+from treadle_local.aws.json_text import read_json
+from treadle_local.aws.json_types import check_input
 from treadle_local.aws.service_models import Protocol
 from treadle_local.aws.wire import Operation, Wire, is_document, new_request_id, render_timestamp, unreadable
 
@@ -32,7 +34,7 @@ _FRONT_END_ERRORS = {
     "UnknownOperationException": "InvalidAction",
     "UnrecognizedClientException": "InvalidClientTokenId",
 }
-_CAPITAL_MESSAGE = frozenset({"TransactionCanceledException"})
+_CAPITAL_MESSAGE = frozenset({"SerializationException", "TransactionCanceledException"})
 
 
 def parse(service: str, target: str, body: bytes) -> Operation:
@@ -41,13 +43,12 @@ def parse(service: str, target: str, body: bytes) -> Operation:
     Raises: AwsError SerializationException.
     """
     prefix, _, name = target.rpartition(".")
-    try:
-        params: Any = json.loads(body) if body else {}
-    except (RecursionError, ValueError) as error:
-        raise unreadable(error) from error
+    service = _SERVICE_BY_TARGET.get(prefix, service)
+    params: Any = read_json(body) if body else {}
     if not is_document(params):
         raise unreadable("the body is no JSON object")
-    return Operation(_SERVICE_BY_TARGET.get(prefix, service), name, params, Protocol.JSON)
+    check_input(service, name, params)
+    return Operation(service, name, params, Protocol.JSON)
 
 
 def render(service: str, result: Mapping[str, Any]) -> Wire:

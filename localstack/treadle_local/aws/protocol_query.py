@@ -1,4 +1,4 @@
-"""AWS's query protocol, as SNS, STS, IAM and CloudFormation speak it: a form goes in, XML comes out.
+"""AWS's query protocol, as SNS, STS, IAM, CloudFormation and SQS's older clients speak it: a form in, XML out.
 
 Source: https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
 """
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.forms import parse_form
 from treadle_local.aws.publish import publish_params, published
-from treadle_local.aws.service_models import Protocol, operation_model, service_model
+from treadle_local.aws.query_names import NAMESPACES
+from treadle_local.aws.service_models import Protocol, query_model, query_operation
 from treadle_local.aws.wire import Operation, Wire, new_request_id, parse_scalar, unreadable
 from treadle_local.aws.xml_output import members_of, text_of
 
@@ -33,12 +34,14 @@ _FORBIDDEN = 403
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-def parse(service: str, body: bytes) -> Operation:
-    """The operation of a form with an Action field.
+def parse(service: str, path: str, query_string: str, body: bytes) -> Operation:
+    """The operation of a form with an Action field, in the body or else in the query.
 
-    Raises: AwsError: UnknownOperationException, SerializationException.
+    SQS takes a queue's own address for the parameter QueueUrl.
+    Raises: AwsError: MissingAction, UnknownOperationException, SerializationException.
+    Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-xml.html
     """
-    form = parse_form(body)
+    form = parse_form(body or query_string.encode())
     action = form.get("Action")
     if not action:
         raise AwsError("MissingAction", "The request must contain the parameter Action.")
@@ -46,11 +49,13 @@ def parse(service: str, body: bytes) -> Operation:
         fast = publish_params(form)
         if fast is not None:
             return Operation(service, action, fast, Protocol.QUERY)
-    shape = operation_model(service, action).input_shape
+    shape = query_operation(service, action).input_shape
     tree: Node = {}
     for name, value in form.items():
         _plant(tree, name, value)
     params = _structure(shape, tree) if shape is not None else {}
+    if service == "sqs" and shape is not None and "QueueUrl" in shape.members and path != "/":
+        params.setdefault("QueueUrl", path)
     return Operation(service, action, params, Protocol.QUERY)
 
 
@@ -58,8 +63,8 @@ def render(service: str, operation: str, result: Mapping[str, Any]) -> Wire:
     """The answer of an operation that went well."""
     if service == "sns" and operation == "Publish":
         return _envelope(operation, *published(result))
-    shape = operation_model(service, operation).output_shape
-    namespace = service_model(service).metadata.get("xmlNamespace", "")
+    shape = query_operation(service, operation).output_shape
+    namespace = query_model(service).metadata.get("xmlNamespace", "")
     content = ""
     if shape is not None:
         wrapper = shape.serialization.get("resultWrapper", f"{operation}Result")
@@ -81,9 +86,11 @@ def render_error(service: str, error: AwsError) -> Wire:
     request_id = new_request_id()
     code = (_CODES_OF_SNS if service == "sns" else _CODES).get(error.code, error.code)
     status = _FORBIDDEN if error.code == "AccessDeniedException" else error.status
+    namespace = NAMESPACES.get(service)
+    begin, detail = (f'<ErrorResponse xmlns="{namespace}">', "<Detail/>") if namespace else ("<ErrorResponse>", "")
     body = (
-        f"<ErrorResponse><Error><Type>{error.fault}</Type><Code>{text_of(error.query_code or code)}</Code>"
-        f"<Message>{text_of(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        f"{begin}<Error><Type>{error.fault}</Type><Code>{text_of(error.query_code or code)}</Code>"
+        f"<Message>{text_of(error.message)}</Message>{detail}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
     )
     return status, _headers(request_id), body.encode("utf-8")
 
@@ -110,7 +117,7 @@ def _value(shape: Shape, node: Node | str) -> Any:
         case "structure":
             return _structure(cast("StructureShape", shape), _branch(node))
         case "list":
-            return _list(cast("ListShape", shape), _branch(node))
+            return _list(cast("ListShape", shape), node)
         case "map":
             return _map(cast("MapShape", shape), _branch(node))
         case _:
@@ -150,10 +157,15 @@ def _member_name(name: str, shape: Shape) -> str:
     return str(shape.serialization.get("name", name))
 
 
-def _list(shape: ListShape, node: Node) -> list[Any]:
-    if not shape.serialization.get("flattened"):
-        node = _branch(node.get(shape.member.serialization.get("name", "member"), {}))
-    return [_value(shape.member, element) for element in _in_order(node)]
+def _list(shape: ListShape, node: Node | str) -> list[Any]:
+    """The elements of a list; a flat one of a single element may be written without its number."""
+    if shape.serialization.get("flattened"):
+        if isinstance(node, str) and node:
+            return [_value(shape.member, node)]
+        elements = _branch(node)
+    else:
+        elements = _branch(_branch(node).get(shape.member.serialization.get("name", "member"), {}))
+    return [_value(shape.member, element) for element in _in_order(elements)]
 
 
 def _map(shape: MapShape, node: Node) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.json_shapes import from_json, to_json
+from treadle_local.aws.json_text import read_json
 from treadle_local.aws.rest_routes import Query, find_route
 from treadle_local.aws.service_models import Protocol, operation_model
 from treadle_local.aws.wire import Operation, Wire, is_document, new_request_id, parse_scalar, render_scalar, unreadable
@@ -135,10 +136,9 @@ def _parse_structure(shape: Shape, protocol: Protocol, body: bytes) -> Any:
     if protocol is Protocol.REST_XML:
         return parse_document(shape, body)
     try:
-        document = json.loads(body)
-    except (RecursionError, ValueError) as error:
+        return from_json(shape, read_json(body))
+    except RecursionError as error:
         raise unreadable(error) from error
-    return from_json(shape, document)
 
 
 def _located(shape: Shape, labels: Mapping[str, str], query: Query, headers: Mapping[str, str]) -> Any:

@@ -26,6 +26,11 @@ _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _BUCKET_LENGTHS = range(3, 64)
 _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_BUCKET_HOST = re.compile(r"[a-z0-9][a-z0-9.-]*\.s3[.-]|s3[.-]")
+# Lambda's, API Gateway's and Scheduler's paths, and those of the emulator and of queues.
+_OTHERS_PATH = re.compile(
+    r"/(?:\d{4}-\d\d-\d\d|v[12]/|schedule|tags/|restapis|apikeys|service/|_|@connections|\d{12}/)"
+)
 _KEY_BYTES = 1024
 _METADATA = "x-amz-meta-"
 _METADATA_BYTES = 2048
@@ -58,6 +63,19 @@ def prepare(operation: str, params: Params, request: Request) -> None:
             (name, "binary/octet-stream" if name == "content-type" and value.startswith(_FORM) else value)
             for name, value in request.headers
         ]
+
+
+def is_for_s3(request: Request) -> bool:
+    """Whether a request without a signature can only be meant for S3, whose refusals are XML.
+
+    Others name their operation in a header, ask by POST at the root or have a version in their path.
+    """
+    if request.header("x-amz-target") or request.header("smithy-protocol"):
+        return False
+    if _BUCKET_HOST.match(request.header("host")):
+        return True
+    names_something = len(request.path) > 1 and not _OTHERS_PATH.match(request.path)
+    return names_something or (request.method != "POST" and request.path == "/" and "Action=" not in request.query)
 
 
 def has_expired(query: str) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 Params = Mapping[str, Any]
 Result = dict[str, Any]
@@ -23,8 +24,7 @@ class Region:
         return f"arn:aws:{service}:{self.name}:{self.account}:{resource}"
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who calls. `role` is None for the account's root, which may do everything."""
 
     access_key: str = "root"
@@ -41,8 +41,10 @@ class Caller:
 ROOT = Caller()
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+_NO_KEYS: Mapping[str, str | Sequence[str]] = MappingProxyType({})
+
+
+class Target(NamedTuple):
     """One thing that a call wants to do: an IAM action on a resource ARN, with the condition keys it brings.
 
     A call may want several (a transaction over two tables).
@@ -50,7 +52,7 @@ class Target:
 
     action: str
     resource: str
-    context: Mapping[str, str | Sequence[str]] = field(default_factory=dict[str, str | Sequence[str]])
+    context: Mapping[str, str | Sequence[str]] = _NO_KEYS
 
 
 class Service(Protocol):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from treadle_local.aws.errors import AwsError
+from treadle_local.aws.query_names import NAMESPACES, with_query_names
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader
@@ -100,10 +101,35 @@ def operation_model(service: str, operation: str) -> OperationModel:
 
     Raises: AwsError UnknownOperationException when the service has none of that name.
     """
+    return _operation_of(service_model(service), service, operation)
+
+
+@cache
+def query_model(service: str) -> ServiceModel:
+    """The model of a service by the names of the query protocol, also where AWS's model has them no more."""
+    from botocore.model import ServiceModel
+
+    namespace = NAMESPACES.get(service)
+    if namespace is None:
+        return service_model(service)
+    description = _loader().load_service_model(service, "service-2")
+    return ServiceModel(with_query_names(description, namespace), service)
+
+
+@cache
+def query_operation(service: str, operation: str) -> OperationModel:
+    """The model of one operation by the names of the query protocol.
+
+    Raises: AwsError UnknownOperationException when the service has none of that name.
+    """
+    return _operation_of(query_model(service), service, operation)
+
+
+def _operation_of(model: ServiceModel, service: str, operation: str) -> OperationModel:
     from botocore.model import OperationNotFoundError
 
     try:
-        return service_model(service).operation_model(operation)
+        return model.operation_model(operation)
     except OperationNotFoundError as error:
         raise AwsError("UnknownOperationException", f"{operation} is no operation of {service}.") from error
 

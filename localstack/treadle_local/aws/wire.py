@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import base64
+import math
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeGuard
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service_models import Protocol
 from treadle_local.http.messages import Headers
+from treadle_local.ids import new_uuid
 
 if TYPE_CHECKING:
     from botocore.model import Shape
 
+_INTEGER = re.compile(r"[-+]?[0-9]{1,30}")
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]{1,9})?|[-+]?[0-9]+\.")
+NOT_FINITE = ("NaN", "Infinity", "-Infinity")
+"""What clients write for the numbers that have no digits."""
+_NOT_FINITE_TO_PYTHON = ("nan", "inf", "-inf")
+_LARGEST = {"integer": 2**31 - 1, "long": 2**63 - 1}
 # Status, headers, body.
 Wire = tuple[int, Headers, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """What a request asks for: botocore's names of the service and the operation, and the parameters by AWS's names.
 
     Parameters of the JSON protocols are as they stand on the wire (blobs in base64, times as numbers), those of the
@@ -37,7 +43,7 @@ class Operation:
 
 def new_request_id() -> str:
     """An id as every answer of AWS bears one."""
-    return str(uuid4())
+    return new_uuid()
 
 
 def unreadable(reason: object) -> AwsError:
@@ -69,9 +75,9 @@ def parse_scalar(shape: Shape, text: str, timestamp_format: str) -> Any:
 def _parse_scalar(shape: Shape, text: str, timestamp_format: str) -> Any:
     match shape.type_name:
         case "integer" | "long":
-            return int(text)
+            return parse_integer(text, _LARGEST[shape.type_name])
         case "float" | "double":
-            return float(text)
+            return parse_number(text)
         case "boolean":
             return parse_boolean(text)
         case "timestamp":
@@ -93,6 +99,24 @@ def render_scalar(shape: Shape, value: Any, timestamp_format: str) -> str:
             return base64.b64encode(value if isinstance(value, bytes) else str(value).encode()).decode("ascii")
         case _:
             return str(value)
+
+
+def parse_integer(text: str, largest: int) -> int:
+    """A whole number in ASCII digits, of which Python's own reader would take more."""
+    value = int(text) if _INTEGER.fullmatch(text) else None
+    if value is None or not -largest - 1 <= value <= largest:
+        raise ValueError(f"{text} is no whole number up to {largest}")
+    return value
+
+
+def parse_number(text: str) -> float:
+    """A number as AWS writes it."""
+    if text in NOT_FINITE or text in _NOT_FINITE_TO_PYTHON:
+        return float(text)
+    value = float(text) if _NUMBER.fullmatch(text) else math.inf
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number")
+    return value
 
 
 def parse_boolean(text: str) -> bool:

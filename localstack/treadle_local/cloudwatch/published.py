@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Protocol, TypeVar
 
 from treadle_local.clock import Clock
-from treadle_local.cloudwatch.series import Metrics, Series, dimensions_of
+from treadle_local.cloudwatch.series import Meters, Metrics, Series, dimensions_of
 
 
 class Outcome(Protocol):
@@ -36,6 +36,7 @@ class _Meters:
         self._namespace = namespace
         self._units = units
         self._known: dict[tuple[str, ...], Mapping[str, Series]] = {}
+        self._together: dict[tuple[str, ...], Meters] = {}
 
     def of(self, names: tuple[str, ...], *values: str) -> Mapping[str, Series]:
         """Its series by their names, for dimensions of these names and values."""
@@ -48,6 +49,13 @@ class _Meters:
             self._known[values] = found
         return found
 
+    def together(self, names: tuple[str, ...], *values: str) -> Meters:
+        """The same series, to be given a value each at once."""
+        found = self._together.get(values)
+        if found is None:
+            found = self._together[values] = Meters(self._metrics, self.of(names, *values).values())
+        return found
+
 
 class FunctionMetrics:
     """AWS/Lambda, by function; by alias or version too where one was invoked."""
@@ -55,8 +63,8 @@ class FunctionMetrics:
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._clock = clock
         self._running: Counter[str] = Counter()
-        units = {"Invocations": "Count", "Errors": "Count", "Throttles": "Count", "ConcurrentExecutions": "Count"}
-        self._meters = _Meters(metrics, "AWS/Lambda", {**units, "Duration": "Milliseconds"})
+        counts = dict.fromkeys(("Invocations", "Errors", "Throttles", "ConcurrentExecutions"), "Count")
+        self._meters = _Meters(metrics, "AWS/Lambda", {**counts, "Duration": "Milliseconds"})
 
     async def measure(self, name: str, invoked_arn: str, invocation: Awaitable[OutcomeT]) -> OutcomeT:
         """The outcome of an invocation, which is counted."""
@@ -68,21 +76,14 @@ class FunctionMetrics:
         finally:
             self._running[name] -= 1
         qualified = invoked_arn.partition(":function:")[2]
-        self._count(self._meters.of(("FunctionName",), name), started, outcome, running)
+        values = (1.0, 0.0 if outcome.function_error is None else 1.0, 0.0, running, outcome.duration_ms)
+        self._meters.together(("FunctionName",), name).add(started, *values)
         if ":" in qualified:
-            self._count(self._meters.of(("FunctionName", "Resource"), name, qualified), started, outcome, running)
+            self._meters.together(("FunctionName", "Resource"), name, qualified).add(started, *values)
         return outcome
 
     def throttled(self, name: str) -> None:
         self._meters.of(("FunctionName",), name)["Throttles"].add(self._clock.now(), 1.0)
-
-    @staticmethod
-    def _count(meters: Mapping[str, Series], time: float, outcome: Outcome, running: float) -> None:
-        meters["Invocations"].add(time, 1.0)
-        meters["Errors"].add(time, 0.0 if outcome.function_error is None else 1.0)
-        meters["Throttles"].add(time, 0.0)
-        meters["Duration"].add(time, outcome.duration_ms)
-        meters["ConcurrentExecutions"].add(time, running)
 
 
 class ApiMetrics:
@@ -98,11 +99,9 @@ class ApiMetrics:
 
     def count(self, api_id: str, stage: str, status: int, duration_ms: float) -> None:
         now = self._clock.now()
-        for meters in (self._meters.of(("ApiId",), api_id), self._meters.of(("ApiId", "Stage"), api_id, stage)):
-            meters["Count"].add(now, 1.0)
-            meters["4xx"].add(now, float(400 <= status < 500))
-            meters["5xx"].add(now, float(status >= 500))
-            meters["Latency"].add(now, duration_ms)
+        values = (1.0, float(400 <= status < 500), float(status >= 500), duration_ms)
+        self._meters.together(("ApiId",), api_id).add(now, *values)
+        self._meters.together(("ApiId", "Stage"), api_id, stage).add(now, *values)
 
 
 class ScheduleMetrics:

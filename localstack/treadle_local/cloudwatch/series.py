@@ -5,7 +5,8 @@ Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 Dimensions: TypeAlias = tuple[tuple[str, str], ...]
@@ -20,6 +21,7 @@ _FINE_RETENTION_SECONDS = 3 * 3600
 _DISTINCT_VALUES = 500
 _MOST_SERIES = 20_000
 """A bound on memory; the metrics that have been silent for longest go first."""
+_MOST_DEFERRED = 2_000
 
 
 class Bucket:
@@ -80,6 +82,12 @@ class Series:
         if self.is_watched:
             self._on_data(self)
 
+    def add_all(self, minute: int, values: Mapping[float, int]) -> None:
+        """Counts values of one minute, each as often as it came."""
+        bucket = self._bucket(minute)
+        for value, count in values.items():
+            bucket.add(value, float(count))
+
     def add_summary(self, time: float, summary: Bucket) -> None:
         """Counts values of which only the summary is known."""
         self._bucket(time).merge(summary)
@@ -120,19 +128,56 @@ def _expire(buckets: dict[int, Bucket], oldest: int) -> None:
         del buckets[first]
 
 
+Moment: TypeAlias = tuple[float, tuple[float, ...]]
+"""A time, and the values that some series have then"""
+
+
+class Meters:
+    """Series that get a value each at the same times."""
+
+    __slots__ = ("_metrics", "moments", "series")
+
+    def __init__(self, metrics: Metrics, series: Iterable[Series]) -> None:
+        self._metrics = metrics
+        self.series = tuple(series)
+        self.moments: list[Moment] = []
+
+    def add(self, time: float, *values: float) -> None:
+        """Counts a value in each series, in their order: when somebody asks, or at once where somebody watches."""
+        if any(series.is_watched for series in self.series):
+            for series, value in zip(self.series, values, strict=True):
+                series.add(time, value)
+        else:
+            self._metrics.defer(self, (time, values))
+
+    def settle(self) -> None:
+        """Counts what was put off."""
+        minutes: dict[int, list[tuple[float, ...]]] = {}
+        for time, values in self.moments:
+            minutes.setdefault(int(time) // MINUTE * MINUTE, []).append(values)
+        self.moments.clear()
+        for minute, rows in minutes.items():
+            for series, column in zip(self.series, zip(*rows, strict=True), strict=True):
+                series.add_all(minute, Counter(column))
+
+
 class Metrics:
     """All metrics. `on_data` hears of each value of a watched one."""
 
     def __init__(self) -> None:
+        self._deferred: set[Meters] = set()
+        self._number_deferred = 0
         self._series: dict[Key, dict[str, Series]] = {}
         self.on_data: Callable[[Series], None] = lambda _series: None
         self._watched: Callable[[Key], bool] = lambda _key: False
 
     def __iter__(self) -> Iterator[tuple[Key, Mapping[str, Series]]]:
+        self._settle()
         return iter(self._series.items())
 
     def watch(self, is_watched: Callable[[Key], bool]) -> None:
         """Tells anew which metrics are watched."""
+        self._settle()
         self._watched = is_watched
         for key, units in self._series.items():
             for series in units.values():
@@ -154,14 +199,29 @@ class Metrics:
 
     def find(self, key: Key, unit: str | None = None) -> list[Series]:
         """The series of a metric: in one unit, or in all of its units."""
+        self._settle()
         units = self._series.get(key, {})
         return list(units.values()) if unit is None else [units[unit]] if unit in units else []
+
+    def defer(self, meters: Meters, moment: Moment) -> None:
+        """Keeps values that nobody has asked for: thousands are counted together in less time than one by one."""
+        meters.moments.append(moment)
+        self._deferred.add(meters)
+        self._number_deferred += 1
+        if self._number_deferred >= _MOST_DEFERRED:
+            self._settle()
+
+    def _settle(self) -> None:
+        while self._deferred:
+            self._deferred.pop().settle()
+        self._number_deferred = 0
 
     def _tell(self, series: Series) -> None:
         self.on_data(series)
 
     def _forget(self) -> None:
         """Makes room by a tenth."""
+        self._settle()
         silent = sorted(self._series, key=lambda key: max(one.last for one in self._series[key].values()))
         for key in silent[: _MOST_SERIES // 10]:
             del self._series[key]

@@ -152,7 +152,8 @@ def _number(value: Any, member: str) -> float:
     except (TypeError, ValueError):
         raise invalid_value(f"The value {value} for parameter {member} is no number.") from None
     if not math.isfinite(number) or abs(number) > _LARGEST:
-        raise invalid_value(f"The value {value} for parameter {member} is invalid.")
+        shown = "NaN" if math.isnan(number) else value
+        raise invalid_value(f"The value {shown} for parameter {member} is invalid.")
     return number
 
 

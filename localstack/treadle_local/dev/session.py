@@ -166,6 +166,7 @@ class _Session:
         emulator, listener = self._running()
         assembly = self._assembly() if compilation.assembly is not None else NOTHING
         self._ready = True
+        emulator.sqs.all_queues_are_there()
         _spare_collections()
         http_url = f"http://{self._options.host}:{listener.port}"
         ready = Ready(

@@ -73,8 +73,13 @@ _BUILDERS: Mapping[str, Callable[[PathOperand, _Operands], Condition]] = {
 }
 
 
+_LEGACY = frozenset((*EXPRESSION_OF, "ConditionalOperator"))
+
+
 def legacy_members(params: Params) -> list[str]:
     """The legacy members that a request has."""
+    if _LEGACY.isdisjoint(params):
+        return []
     return [name for name in (*EXPRESSION_OF, "ConditionalOperator") if params.get(name) is not None]
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import secrets
 import signal
+import sys
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from treadle_local.functions.runtime_api import RuntimeApi
 from treadle_local.http.messages import Response
@@ -25,6 +27,10 @@ INIT_TIMEOUT_SECONDS = 10.0
 RESPONSE_LIMIT_BYTES = 6_291_556
 """Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (6 MB for a synchronous response)"""
 _REMEMBERED_LINES = 4096
+_SHORT_SECONDS = 0.05
+"""What is written while an event is worked on is told with its end, or so long after its beginning."""
+_PIPE_BYTES = 1024 * 1024
+_STATUS_BYTES = 2048
 
 Status = Literal["success", "error", "timeout"]
 
@@ -38,8 +44,7 @@ class Launch:
     environment: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """One event for the process. Times in seconds."""
 
     request_id: str
@@ -50,11 +55,10 @@ class Work:
     client_context: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """What came of it. `payload` is the handler's result, or AWS's error document when `status` is not success.
 
-    `output` holds the last lines that the process wrote meanwhile.
+    `output` holds the last lines that the process wrote meanwhile, `untold` those of them that `on_lines` has not had.
     """
 
     status: Status
@@ -63,17 +67,19 @@ class Done:
     init_ms: float | None
     peak_memory_mb: int
     output: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
 
 
 class Environment:
     """A running process of one function version. Starts with `start`; `dead` once it has ended for any reason."""
 
-    def __init__(self, api: RuntimeApi, on_line: Callable[[str, str], None]) -> None:
+    def __init__(self, api: RuntimeApi, on_lines: Callable[[str, Sequence[str]], None]) -> None:
+        """`on_lines` is told the id of the request that the process works on, and the lines it has written."""
         self.token = secrets.token_urlsafe(18)
         self.log_stream = f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}"
         self.dead = False
         self._api = api
-        self._on_line = on_line
+        self._on_lines = on_lines
         self._loop = asyncio.get_running_loop()
         self._asked: asyncio.Future[Response] | None = None
         self._ready: asyncio.Future[None] = self._loop.create_future()
@@ -83,7 +89,9 @@ class Environment:
         self._request_id = ""
         self._process: asyncio.subprocess.Process | None = None
         self._output = -1
+        self._status = -1
         self._partial = b""
+        self._untold: list[str] = []
         self._lines: deque[str] = deque(maxlen=_REMEMBERED_LINES)
         self._ending = ""
         self._started = 0.0
@@ -114,6 +122,9 @@ class Environment:
     async def _spawn(self, launch: Launch) -> None:
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):  # the user may have too much in pipes already
+                fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._output = reading
         environment = dict(launch.environment) | {"AWS_LAMBDA_RUNTIME_API": self._api.address(self.token)}
         try:
@@ -128,7 +139,9 @@ class Environment:
             )
         finally:
             os.close(writing)
-        self._loop.add_reader(reading, self._drain)
+        with contextlib.suppress(OSError):  # Linux only
+            self._status = os.open(f"/proc/{self._process.pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+        self._loop.add_reader(reading, self._tell)
         self._watcher = self._loop.create_task(self._watch(self._process))
 
     async def stop(self) -> None:
@@ -153,10 +166,13 @@ class Environment:
         self._api.detach(self.token)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # what it started dies with it, as on Lambda
-        self._drain()
+        self._tell()
         self._loop.remove_reader(self._output)
         os.close(self._output)
         self._output = -1
+        if self._status >= 0:
+            os.close(self._status)
+            self._status = -1
         if not self._ready.done():
             self._ready.set_result(None)
         if self._answer is not None and not self._answer.done():
@@ -166,33 +182,46 @@ class Environment:
 
     # work
 
-    async def invoke(self, work: Work) -> Done:
-        """Runs one event to its end. A timeout kills the process: the next event gets a new environment."""
+    async def invoke(self, work: Work, before: Sequence[str] = ()) -> Done:
+        """Runs one event to its end; `before` are lines to be told before its own.
+
+        A timeout kills the process: the next event gets a new environment.
+        """
         init_ms, self._init_ms = self._init_ms, None
         started = time.perf_counter()
         self._request_id = work.request_id
         if self._init_error is not None or self.dead:  # it may have ended of itself since its last event
             self.dead = True
             error = self._init_error or self._exit_error()
-            return Done("error", error, 0.0, init_ms, self._peak_memory_mb(), tuple(self._lines))
+            return Done("error", error, 0.0, init_ms, self._peak_memory_mb(), tuple(self._lines), tuple(before))
+        self._tell()  # what it has written since its last event
         self._lines.clear()
+        self._untold = list(before)
         self._answer = self._loop.create_future()
         timer = self._loop.call_later(work.timeout_seconds, self._time_out, work)
+        # one by one, the lines of short events would cost as much as all else about them
+        self._loop.remove_reader(self._output)
+        listen = self._loop.call_later(_SHORT_SECONDS, self._listen)
         try:
             self._deliver(work)
             status, payload = await self._answer
         except asyncio.CancelledError:
             self.dead = True  # half-way through an event: nobody may have it again
+            self._tell()
             raise
         finally:
             timer.cancel()
-        self._drain()
+            listen.cancel()
+        self._read()
         duration_ms = (time.perf_counter() - started) * 1000
         peak_memory_mb = self._peak_memory_mb()
         if status == "timeout":
             await self.stop()
         self._request_id = ""
-        return Done(status, payload, duration_ms, init_ms, peak_memory_mb, tuple(self._lines))
+        untold, self._untold = tuple(self._untold), []
+        if self._output >= 0:
+            self._loop.add_reader(self._output, self._tell)
+        return Done(status, payload, duration_ms, init_ms, peak_memory_mb, tuple(self._lines), untold)
 
     def _deliver(self, work: Work) -> None:
         """Hands the event over, now or as soon as the process asks: after an answer it takes a moment to ask again."""
@@ -241,8 +270,20 @@ class Environment:
 
     # output
 
-    def _drain(self) -> None:
+    def _listen(self) -> None:
+        """Tells what the process writes as it comes."""
+        self._tell()
+        if self._output >= 0:
+            self._loop.add_reader(self._output, self._tell)
+
+    def _tell(self) -> None:
         """Hands on every whole line that the process has written so far."""
+        self._read()
+        if self._untold:
+            texts, self._untold = self._untold, []
+            self._on_lines(self._request_id, texts)
+
+    def _read(self) -> None:
         if self._output < 0:
             return
         while True:
@@ -256,23 +297,21 @@ class Environment:
                 if not chunk:
                     return
             *lines, self._partial = (self._partial + chunk).split(b"\n")
-            for line in lines:
-                if line:
-                    text = line.decode("utf-8", "replace")
-                    self._lines.append(text)
-                    self._on_line(self._request_id, text)
+            texts = [line.decode("utf-8", "replace") for line in lines if line]
+            self._lines.extend(texts)
+            self._untold += texts
 
     def _peak_memory_mb(self) -> int:
-        if self._process is None:
+        """The most memory that the process has had; 0 where the system does not tell."""
+        if self._status < 0:
             return 0
         try:
-            with open(f"/proc/{self._process.pid}/status") as status:  # noqa: PTH123 - on the hot path
-                for line in status:
-                    if line.startswith("VmHWM:"):
-                        return -(-int(line.split()[1]) // 1024)
-        except OSError:
-            pass
-        return 0
+            status = os.pread(self._status, _STATUS_BYTES, 0)  # kept open: this is asked after every event
+        except OSError:  # the process is gone
+            return 0
+        _, _, rest = status.partition(b"VmHWM:")
+        kilobytes = rest.split(None, 1)[0] if rest else b"0"
+        return -(-int(kilobytes) // 1024)
 
 
 def _event_response(work: Work) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 LATEST = "$LATEST"
 
@@ -123,8 +123,7 @@ class EventSourceMapping:
     stream: StreamSettings | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InvokeRequest:
+class InvokeRequest(NamedTuple):
     """How a function is invoked. `client_context` is JSON text; a missing `trace_header` is for the runtime to make."""
 
     invocation_type: InvocationType
@@ -136,8 +135,7 @@ class InvokeRequest:
     trace_header: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InvokeOutcome:
+class InvokeOutcome(NamedTuple):
     """What came back: the result or the error document, what kind of error, and the last 4 KB of the log."""
 
     payload: bytes

@@ -9,7 +9,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from treadle_local.functions.batch_failures import failures
 from treadle_local.functions.event_filters import compile_filters
 from treadle_local.functions.model import EventSourceMapping, InvokeRequest
 from treadle_local.functions.service import LambdaService
+from treadle_local.ids import new_uuid
 from treadle_local.sqs.message import ReceivedMessage
 from treadle_local.sqs.queue import Queue
 
@@ -151,7 +151,7 @@ class Pollers:
         group from coming until it comes again itself, since the queue gives out none of a group that is in flight.
         Source: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html (FIFO queues)
         """
-        request_id = str(uuid.uuid4())
+        request_id = new_uuid()
         payload = sqs_event(messages, mapping.source_arn, self._region)
         try:
             version, invoked_arn = self._functions.resolve(mapping.function_arn, None)

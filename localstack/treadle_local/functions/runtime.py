@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import math
 import secrets
 import shutil
 import time
-import uuid
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from treadle_infra.interpreters import Interpreter
 from treadle_local.aws.service import Region
-from treadle_local.functions.environment import Done, Environment, Launch, Work
+from treadle_local.functions import system_logs
+from treadle_local.functions.environment import Environment, Launch, Work
 from treadle_local.functions.logs import LogLine
 from treadle_local.functions.model import FunctionVersion, InvokeOutcome, InvokeRequest
 from treadle_local.functions.pool import Pool
@@ -55,7 +53,9 @@ class Surroundings(Protocol):
         """Variables that functions have on this machine only: the project's `.env`."""
         ...
 
-    def log(self, version: FunctionVersion, stream: str, line: LogLine) -> None: ...
+    def log(self, version: FunctionVersion, stream: str, lines: Sequence[LogLine]) -> None:
+        """Takes lines of one environment, which it has written at one time."""
+        ...
 
 
 class Runtime:
@@ -131,14 +131,15 @@ class Runtime:
             float(version.timeout_seconds),
             request.client_context or "",
         )
+        before = system_logs.started(version, request.request_id)
         try:
-            done = await environment.invoke(work)
+            done = await environment.invoke(work, before)
         finally:
             pool.release(environment)
-        report = _report(version, request.request_id, done)
-        self._say(version, environment, request.request_id, report)
+        after = system_logs.ended(version, request.request_id, done)
+        self._say(version, environment, request.request_id, (*done.untold, *after))
         error = None if done.status == "success" else "Unhandled"
-        log = "\n".join((*done.output, report)).encode("utf-8", "replace")
+        log = "\n".join((*before, *done.output, *after)).encode("utf-8", "replace")
         return InvokeOutcome(done.payload, error, log[-_LOG_TAIL_BYTES:].decode("utf-8", "ignore"), done.duration_ms)
 
     # environments
@@ -154,8 +155,11 @@ class Runtime:
         return pool
 
     async def _start(self, version: FunctionVersion) -> Environment:
-        environment = Environment(self._api, lambda request_id, text: self._say(version, environment, request_id, text))
+        environment = Environment(
+            self._api, lambda request_id, texts: self._say(version, environment, request_id, texts)
+        )
         folder = await unpack(version, self._code_cache)
+        self._say(version, environment, "", system_logs.initialized(version, self._region.name))
         # without `site`: what happens to be installed for this interpreter is not there on Lambda either
         command = (self._interpreter.path, "-S", "-c", BOOTSTRAP, version.handler)
         await environment.start(Launch(command, folder, self._environment(version, environment, folder)))
@@ -201,9 +205,12 @@ class Runtime:
         message = f"the runtime {version.runtime} is not supported by Treadle's emulator yet"
         return json.dumps({"errorType": "Runtime.NotSupported", "errorMessage": message}).encode()
 
-    def _say(self, version: FunctionVersion, environment: Environment, request_id: str, text: str) -> None:
-        line = LogLine(version.name, request_id, text, int(time.time() * 1000))
-        self._surroundings.log(version, environment.log_stream, line)
+    def _say(self, version: FunctionVersion, environment: Environment, request_id: str, texts: Sequence[str]) -> None:
+        if not texts:
+            return
+        now_ms = int(time.time() * 1000)
+        lines = [LogLine(version.name, request_id, text, now_ms) for text in texts]
+        self._surroundings.log(version, environment.log_stream, lines)
 
 
 async def unpack(version: FunctionVersion, cache: Path) -> Path:
@@ -229,23 +236,4 @@ def _unpack(version: FunctionVersion, folder: Path) -> None:
 
 
 def _trace_header() -> str:
-    return f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
-
-
-def _report(version: FunctionVersion, request_id: str, done: Done) -> str:
-    """Lambda's own line about an invocation, in its JSON form.
-
-    Source: https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#platform-report
-    """
-    billed_ms = math.ceil(done.duration_ms + (done.init_ms or 0.0))
-    metrics: dict[str, float | int] = {
-        "durationMs": round(done.duration_ms, 3),
-        "billedDurationMs": max(1, billed_ms),
-        "memorySizeMB": version.memory_mb,
-        "maxMemoryUsedMB": done.peak_memory_mb,
-    }
-    if done.init_ms is not None:
-        metrics["initDurationMs"] = round(done.init_ms, 3)
-    record = {"requestId": request_id, "metrics": metrics, "status": done.status}
-    moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return json.dumps({"time": moment, "type": "platform.report", "record": record})
+    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"

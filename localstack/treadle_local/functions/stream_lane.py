@@ -6,7 +6,6 @@ Sources: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html, .../service
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from treadle_local.functions.stream_records import (
     failure_document,
     rendered,
 )
+from treadle_local.ids import new_uuid
 
 # AWS documents that it waits longer from one retry to the next, not how long.
 _FIRST_PAUSE_SECONDS = 1.0
@@ -184,7 +184,7 @@ class Lane:
 
     async def _invoke(self, delivery: _Delivery) -> list[_Delivery]:
         """What is to be delivered after this, the next one last."""
-        request_id = str(uuid.uuid4())
+        request_id = new_uuid()
         try:
             version, invoked_arn = self._surroundings.functions.resolve(self._mapping.function_arn, None)
             self._check_permission(version)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
-import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
@@ -38,14 +39,14 @@ def http_event(
 
     `path` is percent-encoded; it begins with the stage where that is not `$default`, as AWS has it.
     """
-    moment = datetime.fromtimestamp(now, UTC)
     host = request.header("host")
+    decoded_path = unquote(path)
     cookies = [part for name, value in request.headers if name == "cookie" for part in value.split("; ")]
     body, is_base64 = _body(request)
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": match.route_key,
-        "rawPath": unquote(path),
+        "rawPath": decoded_path,
         "rawQueryString": request.query,
         "headers": _headers(request),
         "requestContext": {
@@ -55,15 +56,15 @@ def http_event(
             "domainPrefix": host.split(".")[0].split(":")[0],
             "http": {
                 "method": request.method,
-                "path": unquote(path),
+                "path": decoded_path,
                 "protocol": f"HTTP/{request.http_version}",
                 "sourceIp": request.client,
                 "userAgent": request.header("user-agent"),
             },
-            "requestId": uuid.uuid4().hex[:15] + "=",
+            "requestId": f"{os.urandom(8).hex()[:15]}=",
             "routeKey": match.route_key,
             "stage": stage,
-            "time": moment.strftime("%d/%b/%Y:%H:%M:%S +0000"),
+            "time": _moment(int(now)),
             "timeEpoch": int(now * 1000),
         },
         "isBase64Encoded": is_base64,
@@ -77,6 +78,11 @@ def http_event(
     if body is not None:
         event["body"] = body
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+@lru_cache(4)
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
 
 
 def _headers(request: Request) -> dict[str, str]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from treadle_local.apigateway.service import ApiGateway
 from treadle_local.apigateway.store import Deployment
@@ -19,6 +18,7 @@ from treadle_local.gateway import cors, event
 from treadle_local.gateway.invocation import Invoker
 from treadle_local.gateway.routes import Match, route_table
 from treadle_local.http.messages import Request, Response
+from treadle_local.ids import new_uuid
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_HEADER_BYTES = 10_240
@@ -33,8 +33,7 @@ INVOCATION_PATH = "/_aws/execute-api/"
 _REFUSALS = {"ForbiddenException": event.FORBIDDEN}
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One answered request, for whoever watches."""
 
     method: str
@@ -75,7 +74,7 @@ class HttpApis:
     async def answer(self, request: Request, api_id: str, stage: str, path: str) -> Response:
         """Answers a request to an API as API Gateway does, its error bodies included."""
         started = time.perf_counter()
-        request_id = str(uuid.uuid4())
+        request_id = new_uuid()
         deployment, match = None, None
         try:
             deployment = self._deployment(api_id, stage)

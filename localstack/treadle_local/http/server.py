@@ -26,7 +26,18 @@ _FAREWELL_SECONDS = 1.0
 _BODILESS = frozenset({204, 304})
 _log = logging.getLogger("treadle.http")
 
-_STATUS_LINES = {status: f"HTTP/1.1 {status} {reason(status)}\r\n".encode() for status in range(100, 600)}
+_STATUS_LINES = {status: f"HTTP/1.1 {status} {reason(status)}\r\n" for status in range(100, 600)}
+_ANSWERED_AT_ONCE = (Response, Upgrade)
+_MOST_REMEMBERED_NAMES = 1024
+_header_names: dict[bytes, str] = {}
+"""Names of headers as they were sent, in lower case: there are few, and every request has them again."""
+
+
+def _header_name(name: bytes) -> str:
+    lower = name.decode("latin-1").lower()
+    if len(_header_names) < _MOST_REMEMBERED_NAMES:
+        _header_names[name] = lower
+    return lower
 
 
 class Listener:
@@ -190,8 +201,8 @@ class _Connection(asyncio.Protocol):
 
     def _hand_over(self, upgrade: Upgrade) -> None:
         self._tenant = upgrade.tenant
-        lines = (f"{name}: {value}\r\n".encode("latin-1", "replace") for name, value in upgrade.headers)
-        self._transport.write(b"".join((_STATUS_LINES[101], *lines, b"\r\n")))
+        lines = (f"{name}: {value}\r\n" for name, value in upgrade.headers)
+        self._transport.write("".join((_STATUS_LINES[101], *lines, "\r\n")).encode("latin-1", "replace"))
         self._tenant.connection_made(self._transport)
         early, self._early = self._early, b""
         if len(early) > _MAX_EARLY_BYTES:
@@ -217,7 +228,7 @@ class _Connection(asyncio.Protocol):
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > _MAX_HEADER_BYTES:
             self._refuse(431, b"request headers are too large\n")
-        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+        self._headers.append((_header_names.get(name) or _header_name(name), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         if ("expect", "100-continue") in self._headers and not self._refused:
@@ -268,7 +279,7 @@ class _Connection(asyncio.Protocol):
         except Exception:
             _log.exception("a handler failed on %s %s", request.method, request.path)
             result = Response(500, b'{"message":"Internal failure of the emulator"}')
-        if isinstance(result, Response | Upgrade):
+        if isinstance(result, _ANSWERED_AT_ONCE):
             self._deliver(result, keep_alive, request)
             return
         self._busy = True
@@ -299,21 +310,22 @@ class _Connection(asyncio.Protocol):
     def _write(self, response: Response, keep_alive: bool, request: Request | None = None) -> None:
         if self._transport.is_closing():
             return
-        head = [_STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} Unknown\r\n".encode()]
-        head.extend(f"{name}: {value}\r\n".encode("latin-1", "replace") for name, value in response.headers)
+        head = [_STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} Unknown\r\n"]
+        head += [f"{name}: {value}\r\n" for name, value in response.headers]
         bodiless = response.status in _BODILESS
         # the length that a HEAD is told is of a body that nobody has
         is_told = request is not None and request.method == "HEAD" and _tells_length(response)
         if not bodiless and not is_told:
-            head.append(f"content-length: {len(response.body)}\r\n".encode())
+            head.append(f"content-length: {len(response.body)}\r\n")
         if not keep_alive:
-            head.append(b"connection: close\r\n")
+            head.append("connection: close\r\n")
         elif request is not None and request.http_version == "1.0":
-            head.append(b"connection: keep-alive\r\n")
-        head.append(b"\r\n")
+            head.append("connection: keep-alive\r\n")
+        head.append("\r\n")
+        data = "".join(head).encode("latin-1", "replace")
         if not (bodiless or (request is not None and request.method == "HEAD")):
-            head.append(response.body)
-        self._transport.write(b"".join(head))
+            data += response.body
+        self._transport.write(data)
         if not keep_alive:
             self._transport.close()
 

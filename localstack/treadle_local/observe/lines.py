@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -14,6 +15,12 @@ Level = Literal["debug", "info", "warn", "error"]
 OWN_FIELDS = frozenset({"level", "time", "msg", "traceId", "step", "flows", "requestId"})
 """What the adapter's logger puts into each line besides what it is given."""
 _LEVELS: Mapping[str, Level] = {"debug": "debug", "info": "info", "warn": "warn", "warning": "warn", "error": "error"}
+
+
+# Source: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
+_SYSTEM_STARTS = ("REPORT RequestId: ", "START RequestId: ", "END RequestId: ", "INIT_START Runtime Version: ")
+_TEXT_REPORT = re.compile(r"REPORT RequestId: (?P<request>\S+)\tDuration: (?P<duration>[0-9]+(?:\.[0-9]+)?) ms\t")
+_TEXT_STATUS = re.compile(r"\tStatus: (\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """Lambda's `platform.report` of one invocation. Times in milliseconds.
+    """Lambda's `platform.report` (`REPORT` in plain text) of one invocation. Times in milliseconds.
 
     Source: https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#platform-report
     """
@@ -71,7 +78,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Another line of Lambda's own, such as `platform.start`."""
+    """Another line of Lambda's own, such as `platform.start`; in plain text `START`, `END` and `INIT_START`."""
 
     type: str
 
@@ -95,7 +102,7 @@ def parse_line(text: str) -> Line:
     """What the line is. Never raises: what cannot be read was printed."""
     value = json_object(text)
     if value is None:
-        return Text(text)
+        return _plain(text)
     if value.get("treadle") == "invocation":
         return Recorded(value)
     kind, level = value.get("type"), value.get("level")
@@ -113,6 +120,17 @@ def parse_line(text: str) -> Line:
     if "errorType" in value and "errorMessage" in value:
         return Raised(value)
     return Text(text)
+
+
+def _plain(text: str) -> Line:
+    """A line that is no JSON: printed, unless Lambda says it of a function that logs plain text."""
+    if not text.startswith(_SYSTEM_STARTS):
+        return Text(text)
+    found = _TEXT_REPORT.match(text)
+    if found is None:
+        return Platform("platform.text")
+    status = _TEXT_STATUS.search(text)
+    return Reported(found["request"], status[1] if status else "success", float(found["duration"]))
 
 
 def _report(record: Any) -> Line:

@@ -31,7 +31,7 @@ from treadle_local.schedules.timetable import Plan, Timetable
 
 _OF_RULES = {"PutRule": "Name", "EnableRule": "Name", "DisableRule": "Name", "DeleteRule": "Name"}
 _OF_TARGETS = {"PutTargets": "Rule", "RemoveTargets": "Rule"}
-_NOT_BUILT = ("Archive", "Replay")
+_NOT_BUILT = ("Archive", "Replay", "PartnerEvents")
 _PRINCIPAL = "events.amazonaws.com"
 
 

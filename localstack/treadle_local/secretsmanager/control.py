@@ -82,9 +82,10 @@ def delete_secret(store: Store, params: Params, now: float) -> Result:
     days = _DEFAULT_DAYS if days is None else days
     if days not in _DAYS:
         raise invalid_parameter("The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).")
-    if is_forced and store.find(str(params.get("SecretId", ""))) is None:
+    secret_id = str(params.get("SecretId", ""))
+    if is_forced and secret_id and store.find(secret_id) is None:
         # AWS takes it for done already
-        return {"ARN": str(params["SecretId"]), "Name": str(params["SecretId"]), "DeletionDate": now}
+        return {"ARN": secret_id, "Name": secret_id, "DeletionDate": now}
     secret = store.at(params, even_deleted=is_forced)
     if is_forced:
         store.remove(secret)

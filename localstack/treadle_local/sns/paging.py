@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -22,7 +21,7 @@ def page(arns: Sequence[str], token: str | None) -> tuple[Sequence[str], dict[st
     if token:
         try:
             start = bisect_right(arns, base64.b64decode(token, validate=True).decode())
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise invalid("NextToken") from None
     some = arns[start : start + PAGE]
     if start + len(some) >= len(arns):

@@ -113,9 +113,9 @@ class Store:
 
         Raises: AwsError: ParameterNotFound, ParameterVersionNotFound.
         """
-        is_arn = wanted.startswith("arn:")
-        head, tail = ("", wanted) if not is_arn else (wanted[: wanted.index("parameter/")], wanted)
-        name, colon, selector = tail.removeprefix(head).partition(":")
+        start = max(0, wanted.find("parameter/")) if wanted.startswith("arn:") else 0
+        head, tail = wanted[:start], wanted[start:]
+        name, colon, selector = tail.partition(":")
         parameter = self.at(head + name)
         return parameter, parameter.version(selector), colon + selector
 

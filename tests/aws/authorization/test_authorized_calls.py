@@ -69,6 +69,11 @@ def test_a_role_may_do_what_its_policy_says_until_that_is_changed(emulator: Dev)
     assert code == "AccessDenied"
     assert message.endswith("because no identity-based policy allows the s3:ListBucket action")
     assert refusal(s3.head_object, Bucket="of-the-role", Key="mine/missing")[0] == "403"
+    # of a bucket that is not there everybody may know
+    elsewhere = credentials_of(emulator, "reader", [allow("s3:GetObject", "arn:aws:s3:::nowhere-at-all/*")])
+    reader = emulator.client("s3", elsewhere)
+    assert refusal(reader.head_object, Bucket="nowhere-at-all", Key="x")[0] == "404"
+    assert refusal(reader.get_object, Bucket="nowhere-at-all", Key="x")[0] == "NoSuchBucket"
     code, message = refusal(s3.put_object, Bucket="of-the-role", Key="other", Body=b"hello")
     assert (code, message.split(" because ")[1]) == (
         "AccessDenied",

@@ -46,6 +46,10 @@ class Authority:
     boundary: PolicySet | None = None
     session: PolicySet | None = None
 
+    def allows_anyhow(self, target: Target) -> bool:
+        """True where the role's policies alone decide and allow the target, whatever the rest of the call."""
+        return self.boundary is None and self.session is None and self.identity.allows_anyhow(target)
+
     def evaluate(self, target: Target, admission: Admission, context: Context) -> Verdict:
         """The decision on one target, given what the resource's own policy says.
 

@@ -65,6 +65,10 @@ class PolicySet:
             return decision
         return decision.decide(context_of(target.context, extra_context))
 
+    def allows_anyhow(self, target: Target) -> bool:
+        """True where the target is allowed and no condition has a say."""
+        return self._decide(target.action, target.resource) is Decision.ALLOWED
+
     def decide_in(self, target: Target, context: Context) -> Decision:
         """What the policies say in a context that has all keys of the call."""
         decision = self._decide(target.action, target.resource)

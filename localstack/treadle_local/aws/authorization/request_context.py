@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, cast
 
 from treadle_local.aws.service import Target
@@ -120,6 +121,12 @@ def _tags(params: Mapping[str, Any]) -> list[tuple[str, str]]:
                 (str(tag.get("Key", tag.get("key", ""))), str(tag.get("Value", tag.get("value", "")))) for tag in pairs
             ]
     return []
+
+
+@lru_cache(4096)
+def context_of_service(account: str, service: str, source_arn: str | None) -> Mapping[str, Sequence[str]]:
+    """The context of what an AWS service does in its own name for one of the account's resources."""
+    return context_of(service_keys(account, service, source_arn))
 
 
 def service_keys(account: str, service: str, source_arn: str | None) -> ContextValues:

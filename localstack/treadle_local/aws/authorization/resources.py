@@ -36,7 +36,7 @@ class Resources:
     def __init__(self) -> None:
         self._policies: dict[str, PolicyOf] = {}
         self._tags: dict[str, TagsOf] = {}
-        self._compiled: dict[str, tuple[Mapping[str, Any], ResourcePolicy | None]] = {}
+        self._compiled: dict[str, tuple[Mapping[str, Any], ResourcePolicy]] = {}
 
     def register(self, service: str, policy_of: PolicyOf | None = None, tags_of: TagsOf | None = None) -> None:
         """How a service's policies and tags are found; `service` is the ARN's third part."""
@@ -64,15 +64,22 @@ class Resources:
         document = self.document(arn)
         if document is None:
             return None
+        try:
+            return self.compiled(arn, document)
+        except AwsError:
+            return None
+
+    def compiled(self, arn: str, document: Mapping[str, Any]) -> ResourcePolicy:
+        """The policy that a resource has in this document; compiled once for as long as it stays the same.
+
+        Raises: AwsError MalformedPolicyDocument.
+        """
         known = self._compiled.get(arn)
         if known is not None and (known[0] is document or known[0] == document):
             return known[1]
         if len(self._compiled) >= _MOST_REMEMBERED:
             self._compiled.clear()
-        try:
-            compiled = ResourcePolicy(document)
-        except AwsError:
-            compiled = None
+        compiled = ResourcePolicy(document)
         self._compiled[arn] = (document, compiled)
         return compiled
 
