@@ -160,7 +160,7 @@ class Identity:
         authority = standing.authority or _NOTHING
         by_trust = target.action in _BY_TRUST
         policy = self.resources.policy(target.resource)
-        if policy is None and not by_trust and authority.allows_anyhow(target):
+        if (policy is None or not policy.denies_something) and not by_trust and authority.allows_anyhow(target):
             return ALLOWED
         context = self._context(standing, target, keys)
         admission = (

@@ -7,7 +7,6 @@ Sources: https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html, and for
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -17,6 +16,7 @@ from treadle_local.aws.json_text import read_json
 from treadle_local.aws.json_types import check_input
 from treadle_local.aws.service_models import Protocol
 from treadle_local.aws.wire import Operation, Wire, is_document, new_request_id, render_timestamp, unreadable
+from treadle_local.json_bytes import json_bytes
 
 _VERSION_1_0 = frozenset({"cloudwatch", "sqs", "dynamodb", "dynamodbstreams", "stepfunctions"})
 _QUERY_COMPATIBLE = frozenset({"cloudwatch", "sqs"})
@@ -53,7 +53,7 @@ def parse(service: str, target: str, body: bytes) -> Operation:
 
 def render(service: str, result: Mapping[str, Any]) -> Wire:
     """The answer of an operation that went well."""
-    return 200, _headers(service), _encode(result).encode("ascii")
+    return 200, _headers(service), json_bytes(result, _value)
 
 
 def render_error(service: str, error: AwsError) -> Wire:
@@ -61,12 +61,12 @@ def render_error(service: str, error: AwsError) -> Wire:
     in_front = error.code in _FRONT_END_ERRORS
     namespace = _FRONT_END_NAMESPACE if in_front else _ERROR_NAMESPACES.get(service, "")
     message = "Message" if error.code in _CAPITAL_MESSAGE else "message"
-    body = _encode({"__type": namespace + error.code, message: error.message, **error.fields})
+    body = json_bytes({"__type": namespace + error.code, message: error.message, **error.fields}, _value)
     headers = _headers(service)
     if service in _QUERY_COMPATIBLE:
         code = error.query_code or _FRONT_END_ERRORS.get(error.code, error.code)
         headers.append(("x-amzn-query-error", f"{code};{error.fault}"))
-    return error.status, headers, body.encode("ascii")
+    return error.status, headers, body
 
 
 def _headers(service: str) -> list[tuple[str, str]]:
@@ -82,6 +82,3 @@ def _value(value: Any) -> Any:
             return base64.b64encode(value).decode("ascii")
         case _:
             raise TypeError(f"{type(value).__name__} has no form in AWS's JSON")
-
-
-_encode = json.JSONEncoder(separators=(",", ":"), default=_value, check_circular=False).encode

@@ -27,8 +27,8 @@ INIT_TIMEOUT_SECONDS = 10.0
 RESPONSE_LIMIT_BYTES = 6_291_556
 """Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (6 MB for a synchronous response)"""
 _REMEMBERED_LINES = 4096
-_SHORT_SECONDS = 0.05
-"""What is written while an event is worked on is told with its end, or so long after its beginning."""
+_TELL_SECONDS = 0.2
+"""So often it is looked for what a process writes while it works on an event; short ones tell it when they end."""
 _PIPE_BYTES = 1024 * 1024
 _STATUS_BYTES = 2048
 
@@ -90,8 +90,10 @@ class Environment:
         self._process: asyncio.subprocess.Process | None = None
         self._output = -1
         self._status = -1
+        self._has_long_pipe = False
         self._partial = b""
         self._untold: list[str] = []
+        self._next_look: asyncio.TimerHandle | None = None
         self._lines: deque[str] = deque(maxlen=_REMEMBERED_LINES)
         self._ending = ""
         self._started = 0.0
@@ -124,7 +126,7 @@ class Environment:
         os.set_blocking(reading, False)
         if sys.platform == "linux":
             with contextlib.suppress(OSError):  # the user may have too much in pipes already
-                fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+                self._has_long_pipe = fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES) >= _PIPE_BYTES
         self._output = reading
         environment = dict(launch.environment) | {"AWS_LAMBDA_RUNTIME_API": self._api.address(self.token)}
         try:
@@ -199,9 +201,7 @@ class Environment:
         self._untold = list(before)
         self._answer = self._loop.create_future()
         timer = self._loop.call_later(work.timeout_seconds, self._time_out, work)
-        # one by one, the lines of short events would cost as much as all else about them
-        self._loop.remove_reader(self._output)
-        listen = self._loop.call_later(_SHORT_SECONDS, self._listen)
+        self._stop_listening()
         try:
             self._deliver(work)
             status, payload = await self._answer
@@ -211,7 +211,8 @@ class Environment:
             raise
         finally:
             timer.cancel()
-            listen.cancel()
+            if self._next_look is not None:
+                self._next_look.cancel()
         self._read()
         duration_ms = (time.perf_counter() - started) * 1000
         peak_memory_mb = self._peak_memory_mb()
@@ -219,7 +220,7 @@ class Environment:
             await self.stop()
         self._request_id = ""
         untold, self._untold = tuple(self._untold), []
-        if self._output >= 0:
+        if self._output >= 0 and self._has_long_pipe:
             self._loop.add_reader(self._output, self._tell)
         return Done(status, payload, duration_ms, init_ms, peak_memory_mb, tuple(self._lines), untold)
 
@@ -270,11 +271,18 @@ class Environment:
 
     # output
 
-    def _listen(self) -> None:
-        """Tells what the process writes as it comes."""
+    def _stop_listening(self) -> None:
+        """Has lines come in by the handful while an event is worked on: one by one they cost as much as all the rest.
+
+        Where the pipe is short, a process that writes much would wait.
+        """
+        if self._has_long_pipe:
+            self._loop.remove_reader(self._output)
+            self._next_look = self._loop.call_later(_TELL_SECONDS, self._look)
+
+    def _look(self) -> None:
         self._tell()
-        if self._output >= 0:
-            self._loop.add_reader(self._output, self._tell)
+        self._next_look = self._loop.call_later(_TELL_SECONDS, self._look)
 
     def _tell(self) -> None:
         """Hands on every whole line that the process has written so far."""

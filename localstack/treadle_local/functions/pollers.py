@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from treadle_local.functions.event_filters import compile_filters
 from treadle_local.functions.model import EventSourceMapping, InvokeRequest
 from treadle_local.functions.service import LambdaService
 from treadle_local.ids import new_uuid
+from treadle_local.json_bytes import json_bytes
 from treadle_local.sqs.message import ReceivedMessage
 from treadle_local.sqs.queue import Queue
 
@@ -275,7 +275,7 @@ def _delete(queue: Queue, message: ReceivedMessage) -> None:
 def sqs_event(messages: Sequence[ReceivedMessage], queue_arn: str, region: Region) -> bytes:
     """The event of a batch. Source: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
     records = [_record(received, queue_arn, region) for received in messages]
-    return json.dumps({"Records": records}, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return json_bytes({"Records": records})
 
 
 def _record(received: ReceivedMessage, queue_arn: str, region: Region) -> dict[str, Any]:

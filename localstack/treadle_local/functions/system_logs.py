@@ -16,6 +16,7 @@ from typing import Any
 
 from treadle_local.functions.environment import Done
 from treadle_local.functions.model import FunctionVersion
+from treadle_local.json_bytes import json_bytes
 
 # What a function's SystemLogLevel lets through.
 _LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2}
@@ -102,7 +103,7 @@ def _message(done: Done) -> str:
 def _written(version: FunctionVersion, level: str, kind: str, record: Mapping[str, Any]) -> list[str]:
     if _LEVELS[level] < _LEVELS.get(version.logging.system_level or "INFO", 1):
         return []
-    return [json.dumps({"time": _now(), "type": kind, "record": record})]
+    return [json_bytes({"time": _now(), "type": kind, "record": record}).decode()]
 
 
 def _now() -> str:

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote
 from treadle_local.aws.service import Region
 from treadle_local.gateway.routes import Match
 from treadle_local.http.messages import Request, Response
+from treadle_local.json_bytes import json_bytes
 
 _JSON = (("content-type", "application/json"),)
 FORBIDDEN = Response(403, b'{"message":"Forbidden"}', _JSON)
@@ -77,7 +78,7 @@ def http_event(
         event["pathParameters"] = dict(match.path_parameters)
     if body is not None:
         event["body"] = body
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return json_bytes(event)
 
 
 @lru_cache(4)

@@ -99,18 +99,17 @@ NO_ADMISSION = Admission()
 
 
 class ResourcePolicy:
-    """The policy of a resource, compiled; immutable as a `PolicySet` is."""
+    """The policy of a resource, compiled; immutable as a `PolicySet` is.
 
-    __slots__ = ("_applicable", "_statements")
+    `denies_something` says whether any of its statements denies: for the account's root no other counts.
+    """
+
+    __slots__ = ("_applicable", "_statements", "denies_something")
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._statements = compile_document(document, of_resource=True)
+        self.denies_something = any(statement.denies for statement in self._statements)
         self._applicable = lru_cache(maxsize=_REMEMBERED_TARGETS)(self._applicable_without_context)
-
-    @property
-    def denies_something(self) -> bool:
-        """Whether any of its statements denies: for the account's root no other counts."""
-        return any(statement.denies for statement in self._statements)
 
     def admit(self, principal: Principal, action: str, resource: str, context: Context) -> Admission:
         """What the policy says to a principal in a context that has all keys of the call."""
