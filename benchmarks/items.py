@@ -26,6 +26,7 @@ from treadle_local.aws.service import ROOT, Region
 from treadle_local.clock import RealClock
 from treadle_local.dynamodb.dynamodb import DynamoDb
 from treadle_local.dynamodb.service import DynamoDbItems
+from treadle_local.garbage import spare_collections
 
 ITEMS = 100_000
 RUNS = 5
@@ -256,6 +257,7 @@ def measure(items: int = ITEMS) -> list[Figure]:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    spare_collections()
     given = sys.argv[1:] if arguments is None else arguments
     for figure in measure(int(given[0]) if given else ITEMS):
         print(figure.line())

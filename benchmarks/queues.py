@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from treadle_local.aws.service import ROOT, Region
 from treadle_local.clock import RealClock
+from treadle_local.garbage import spare_collections
 from treadle_local.sqs.message import Message, md5, new_message_id
 from treadle_local.sqs.queue import Queue
 from treadle_local.sqs.service import Sqs
@@ -93,6 +94,7 @@ def run_operations(depth: int, cycles: int, *, fifo: bool) -> tuple[float, float
 
 
 def main() -> None:
+    spare_collections()
     cycles = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
     for what, measure in (("queue", run), ("operations", run_operations)):
         for fifo in (False, True):

@@ -18,6 +18,7 @@ from typing import Any
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.service import ROOT, Caller, Params, Region, Result
 from treadle_local.clock import RealClock
+from treadle_local.garbage import spare_collections
 from treadle_local.sns.service import Sns
 from treadle_local.sqs.service import Sqs
 
@@ -106,6 +107,7 @@ def measure(
 
 
 def main() -> None:
+    spare_collections()
     publishes = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     rate = measure("one raw subscriber", publishes, RAW, {})
     measure("the same, 50,000 messages in the queue", publishes, RAW, {}, depth=50_000)

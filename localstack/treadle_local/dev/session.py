@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import logging
 import os
@@ -39,6 +38,7 @@ from treadle_local.dev.translate import Translator
 from treadle_local.dev.watch import Edits
 from treadle_local.emulator import Emulator
 from treadle_local.functions.runtime_client import runtime_folder
+from treadle_local.garbage import spare_collections
 from treadle_local.gateway import event
 from treadle_local.http.messages import Answer, Request, Response
 from treadle_local.http.server import Listener, listen
@@ -167,7 +167,7 @@ class _Session:
         assembly = self._assembly() if compilation.assembly is not None else NOTHING
         self._ready = True
         emulator.sqs.all_queues_are_there()
-        _spare_collections()
+        spare_collections()
         http_url = f"http://{self._options.host}:{listener.port}"
         ready = Ready(
             http_url=http_url,
@@ -367,16 +367,6 @@ class _Session:
             if json.loads((self._folder / "dev.json").read_text()).get("pid") == os.getpid():
                 (self._folder / "dev.json").unlink()
         self._lock.release()
-
-
-def _spare_collections() -> None:
-    """Lets the garbage collector leave alone what was made for the start, and look at the rest less often.
-
-    Stored items and messages are many and never in cycles: looking through all of them pauses everything.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def _broken(compilation: Compilation) -> set[str]:
