@@ -144,6 +144,7 @@ class _Connection(asyncio.Protocol):
             self._tenant.connection_lost(exc)
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
+        del self._parser  # it and this connection know each other, and would wait for the garbage collector
 
     def abort(self) -> None:
         self._transport.abort()
