@@ -80,6 +80,7 @@ class Scene:
             self.items.streams.find,
             self.batches.append,
             lambda _, text: self.dropped.append(text),
+            linger_seconds=0,
         )
 
     @property

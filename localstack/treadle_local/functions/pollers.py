@@ -28,6 +28,10 @@ from treadle_local.sqs.queue import Queue
 CONCURRENT_BATCHES = 5
 """How many batches a mapping has under way: what Lambda begins with for a standard queue."""
 _LONG_POLL_SECONDS = 20
+_LINGER_SECONDS = 0.002
+"""What a batch that is not full waits for more, so that the step that sends is done before the next one takes its
+place on the processor. On AWS what is sent is there after some milliseconds too.
+"""
 _PAUSE_AFTER_REFUSAL_SECONDS = 5.0
 _QUEUE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """What the execution role must allow, or Lambda cannot poll.
@@ -176,6 +180,7 @@ class _Poller:
         self._slots = asyncio.Semaphore(mapping.maximum_concurrency or CONCURRENT_BATCHES)
         self._batches: set[asyncio.Task[None]] = set()
         self._waits_for_clock = False
+        self._lingers = False
         self._task = asyncio.get_running_loop().create_task(self._run())
         self._task.add_done_callback(self._ended)
 
@@ -185,7 +190,7 @@ class _Poller:
     def is_quiet(self) -> bool:
         """Whether nothing happens here until a message comes or the clock is turned."""
         queue = None if self._waits_for_clock else self._pollers.queue(self.mapping)
-        return not self._batches and (queue is None or not queue.has_receivable())
+        return not self._batches and not self._lingers and (queue is None or not queue.has_receivable())
 
     async def finish(self) -> None:
         """Polls no more; returns when the batches under way are done. Cancelled, it gives them up."""
@@ -231,6 +236,8 @@ class _Poller:
         Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html (batching window)
         """
         messages = await self._receive_wanted(queue, self.mapping.batch_size, _LONG_POLL_SECONDS)
+        if 0 < len(messages) < self.mapping.batch_size:
+            await self._linger(queue, messages)
         end = self._pollers.now() + self.mapping.window_seconds
         while messages and len(messages) < self.mapping.batch_size and (left := end - self._pollers.now()) > 0:
             try:
@@ -241,6 +248,19 @@ class _Poller:
             except AwsError:
                 break
         return messages
+
+    async def _linger(self, queue: Queue, messages: list[ReceivedMessage]) -> None:
+        """Lets whoever sent the first message end what it is doing, and takes what has come meanwhile."""
+        self._lingers = True
+        try:
+            await asyncio.sleep(_LINGER_SECONDS)
+            with contextlib.suppress(AwsError):  # the queue was deleted while we waited
+                messages += await self._receive_wanted(queue, self.mapping.batch_size - len(messages), 0)
+        except asyncio.CancelledError:
+            self._work(queue, messages)
+            raise
+        finally:
+            self._lingers = False
 
     async def _receive_wanted(self, queue: Queue, most: int, wait_seconds: float) -> list[ReceivedMessage]:
         received = await queue.receive(most, wait_seconds, None)

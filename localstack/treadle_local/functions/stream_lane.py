@@ -42,7 +42,10 @@ _STREAM_ACTIONS = ("GetRecords", "GetShardIterator", "DescribeStream", "ListStre
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What mappings on streams need of the emulator. `on_dropped` is told the function and what was given up."""
+    """What mappings on streams need of the emulator. `on_dropped` is told the function and what was given up.
+
+    A stream is read so many real seconds after a change, at once or later.
+    """
 
     clock: Clock
     identity: Identity
@@ -50,6 +53,7 @@ class Surroundings:
     backing: Backing
     on_batch: Callable[[Batch], None]
     on_dropped: Callable[[str, str], None]
+    linger_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

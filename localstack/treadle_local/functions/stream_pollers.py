@@ -16,6 +16,12 @@ from treadle_local.functions.service import LambdaService
 from treadle_local.functions.stream_lane import Lane, Surroundings, function_name
 from treadle_local.functions.stream_records import Entry, shape
 
+_LINGER_SECONDS = 0.005
+"""What a stream waits for more after a change, so that a step that makes several is done before anybody is told of the
+first. On AWS a stream is read four times a second.
+Source: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+"""
+
 
 class StreamPollers:
     """One reader per mapping on a stream. `refresh` makes them match the mappings; `close` ends all."""
@@ -29,8 +35,9 @@ class StreamPollers:
         stream: Callable[[str], ChangeStream | None],
         on_batch: Callable[[Batch], None],
         on_dropped: Callable[[str, str], None],
+        linger_seconds: float = _LINGER_SECONDS,
     ) -> None:
-        self._surroundings = Surroundings(clock, identity, functions, backing, on_batch, on_dropped)
+        self._surroundings = Surroundings(clock, identity, functions, backing, on_batch, on_dropped, linger_seconds)
         self._stream = stream
         self._readers: dict[str, _Reader] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -144,7 +151,7 @@ class _Reader:
     def _arrived(self) -> None:
         if self._lanes and not self._read_is_due:
             self._read_is_due = True
-            asyncio.get_running_loop().call_soon(self._read)
+            asyncio.get_running_loop().call_later(self._surroundings.linger_seconds, self._read)
 
     def _read(self) -> None:
         """Deals out what is new in the stream."""
