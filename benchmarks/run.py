@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import http.server
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -22,7 +23,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+import cold_start
 import fan_out
+import overhead
+import packaging
 from support.dev import TREADLE, Dev, wait_until
 from support.projects import api_step, event_step, messaging, write
 
@@ -193,22 +197,59 @@ def ready(folder: Path) -> Iterator[Row]:
     yield Row("ready and exit, 50 steps, unchanged", "s", again, floor, "python -c 'import moto.server'")
 
 
-def reload(dev: Dev) -> Iterator[Row]:
-    times: list[float] = []
-    for version in range(1, 8):
-        source = api_step("Ping", f'    return {{"status": 201, "body": {{"v": {version}}}}}')
-        started = time.perf_counter()
-        write(dev.project, "steps/ping_step.py", source)
-        wait_until("it", lambda: dev.http("POST", "/ping", {}).json() == {"v": version})  # noqa: B023
-        times.append((time.perf_counter() - started) * 1000)
+def python_start_ms() -> float:
     started = time.perf_counter()
     for _ in range(5):
         subprocess.run([sys.executable, "-c", "pass"], check=True)
-    floor = (time.perf_counter() - started) / 5 * 1000
-    yield Row(
-        "edit to next request on new code, median", "ms", statistics.median(times), floor, "starting python -c pass"
-    )
-    yield Row("edit to next request on new code, slowest of 7", "ms", max(times), floor, "starting python -c pass")
+    return (time.perf_counter() - started) / 5 * 1000
+
+
+def reload(dev: Dev) -> Iterator[Row]:
+    """Saves a step again and again; each time is until a request, of one after the other, is answered by the edit."""
+
+    def seconds_to_new_code(version: int) -> float:
+        time.sleep(0.2)  # nobody saves a file at the moment that the last edit is there
+        source = api_step("Ping", f'    return {{"status": 201, "body": {{"v": {version}}}}}')
+        started = time.perf_counter()
+        write(dev.project, "steps/ping_step.py", source)
+        wait_until("it", lambda: dev.http("POST", "/ping", {}).json() == {"v": version})
+        return time.perf_counter() - started
+
+    times = [seconds_to_new_code(version) * 1000 for version in range(1, 31)]
+    floor = python_start_ms()
+    for label, share in (("p50", 0.5), ("p95", 0.95)):
+        name = f"edit to next request on new code, {label}"
+        yield Row(name, "ms", quantile(times, share), floor, "starting python -c pass")
+
+
+def memory(folder: Path) -> Iterator[Row]:
+    """What all processes of `treadle dev` hold, shared pages divided among those who share them (PSS)."""
+    holding = "import moto.server, sys; print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", holding], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as moto:
+        assert moto.stdout is not None
+        moto.stdout.readline()
+        floor = _megabytes(moto.pid)
+        moto.communicate()
+    with Dev(messaging(folder / "idle")) as dev:
+        time.sleep(1)
+        yield Row("memory, idle", "MB", _megabytes(dev.process.pid), floor, "python -c 'import moto.server'")
+        resident = resident_mb(dev.process.pid)
+        for name, size in {f"{len(resident)} processes": sum(resident.values()), **resident}.items():
+            yield Row(f"  resident, shared pages in each: {name}", "MB", size, floor, "python -c 'import moto.server'")
+        post_times(dev.http_url, "/messages", 20, 0.05)
+        wait_until("the flow", lambda: len(dev.all("handled", step="ProcessMessage")) >= 20)
+        yield Row(
+            "memory, after 20 messages", "MB", _megabytes(dev.process.pid), floor, "python -c 'import moto.server'"
+        )
+
+
+def _megabytes(process: int) -> float:
+    """The PSS of a process and of all that it has started (Linux)."""
+    folder = Path(f"/proc/{process}")
+    lines = (folder / "smaps_rollup").read_text().splitlines()
+    own = next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    children = " ".join((task / "children").read_text() for task in (folder / "task").iterdir())
+    return own + sum(_megabytes(int(child)) for child in children.split())
 
 
 def fanout() -> Iterator[Row]:
@@ -218,6 +259,62 @@ def fanout() -> Iterator[Row]:
     yield Row(f"{name}, p50", "ms", ours.p50_ms, floor.p50_ms, "bare server, same sockets")
     yield Row(f"{name}, p99", "ms", ours.p99_ms, floor.p99_ms, "bare server, same sockets")
     yield Row("frames/s to 1,000 sockets, in a burst", "1/s", ours_burst, floor_burst, "bare server, same sockets")
+
+
+def cold() -> Iterator[Row]:
+    found = cold_start.measure()
+    spent = {name: found[name] - found["raw"] for name in ("treadle", "fat")}
+    name = "CPU of a cold start with three calls, over a raw handler's"
+    yield Row(name, "ms", spent["treadle"], spent["fat"], "boto3, Powertools, pydantic, Mangum")
+    yield Row("CPU of that cold start in all", "ms", found["treadle"], found["raw"], "a raw handler's")
+
+
+def warm() -> Iterator[Row]:
+    floor = overhead.measure_bare()
+    for name, spent in overhead.measure().items():
+        yield Row(f"the adapter's CPU an invocation, {name}", "µs", spent, floor, "one json.dumps of the record")
+
+
+def packages() -> Iterator[Row]:
+    found = packaging.measure()
+    for name in ("cold", "unchanged", "one edited"):
+        yield Row(f"packaging 50 steps, {name}", "s", found[name], found["by hand"], "uv pip install and zip for each")
+
+
+def resident_mb(process_id: int) -> dict[str, float]:
+    """The resident memory of a process and of all below it, by number and name."""
+    found: dict[str, float] = {}
+    status = Path(f"/proc/{process_id}/status").read_text()
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    if "VmRSS" in fields:
+        found[f"{process_id} {fields['Name'].strip()}"] = int(fields["VmRSS"].split()[0]) / 1024
+    for children in Path(f"/proc/{process_id}/task").glob("*/children"):
+        for child in children.read_text().split():
+            found |= resident_mb(int(child))
+    return found
+
+
+def starts(dev: Dev) -> Iterator[Row]:
+    """What Lambda's log lines call the duration of the init: from the process's birth until it asks for an event."""
+    logs = dev.client("logs")
+    clients = [threading.Thread(target=post_times, args=(dev.http_url, "/ping", 20)) for _ in range(8)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+
+    def durations() -> list[float]:
+        found: list[float] = []
+        for group in logs.describe_log_groups()["logGroups"]:
+            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"]):
+                text = "\n".join(event["message"] for event in page["events"])
+                found += map(float, re.findall(r'(?:initDurationMs": ?|Init Duration: )([\d.]+)', text))
+        return found
+
+    times = wait_until("a start", durations)
+    floor = python_start_ms()
+    yield Row("an environment's start, median", "ms", statistics.median(times), floor, "starting python -c pass")
+    yield Row(f"an environment's start, slowest of {len(times)}", "ms", max(times), floor, "starting python -c pass")
 
 
 def main() -> None:
@@ -231,12 +328,17 @@ def main() -> None:
     print(f"{'':<44} {'treadle':>15} {'baseline':>15}")
     with tempfile.TemporaryDirectory() as folder, bare_server() as bare:
         run("ready", lambda: ready(Path(folder)))
+        run("memory", lambda: memory(Path(folder)))
+        run("cold", cold)
+        run("warm", warm)
+        run("packaging", packages)
         run("fanout", fanout)
         with Dev(bench_project(Path(folder))) as dev:
             run("requests", lambda: requests(dev, bare))
             run("hops", lambda: hops(dev, bare))
             run("events", lambda: events(dev, bare))
             run("reload", lambda: reload(dev))
+            run("starts", lambda: starts(dev))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The context that every handler gets: `emit`, `logger`, `state`, `streams`, `trace_id`, `traceparent`, `flows`."""
+"""The context that every handler gets: emit, logger, state, streams, the trace, and Powertools' metrics and tracer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ if TYPE_CHECKING:
     from treadle.emit import Emit
     from treadle.logger import Logger
     from treadle.message import Origin
+    from treadle.metrics import Metrics
     from treadle.process import StepProcess
     from treadle.record import InvocationRecord
     from treadle.shapes import LambdaContext
     from treadle.state import State
     from treadle.streams import Streams
+    from treadle.tracer import Tracer
 
 
 class Context:
@@ -41,11 +43,38 @@ class Context:
         self._emit: Emit | None = None
         self._state: State | None = None
         self._streams: Streams | None = None
+        self._metrics: Metrics | None = None
 
     @property
     def traceparent(self) -> str:
         """The header that carries the trace on: `httpx.get(url, headers={"traceparent": context.traceparent})`"""
         return self._origin.trace.traceparent
+
+    @property
+    def metrics(self) -> Metrics:
+        """`context.metrics.add_metric("OrdersPlaced", "Count", 1)`: Powertools' Metrics, written when the run ends.
+
+        Raises: PowertoolsMissing.
+        """
+        if self._metrics is None:
+            from treadle.metrics import process_metrics
+
+            self._metrics = process_metrics(self._process.manifest.step)
+        return self._metrics
+
+    @property
+    def tracer(self) -> Tracer:
+        """`context.tracer.put_annotation("order", "o1")`: Powertools' Tracer. Raises: PowertoolsMissing."""
+        from treadle.tracer import process_tracer
+
+        return process_tracer(self._process.manifest.step)
+
+    def finish(self) -> None:
+        """Writes the metrics that the run has gathered."""
+        if self._metrics is not None:
+            from treadle.metrics import write_metrics
+
+            write_metrics(self.logger)
 
     @property
     def emit(self) -> Emit:

@@ -75,6 +75,12 @@ class ConfigurationError(TreadleError):
     code = "environment-invalid"
 
 
+class PowertoolsMissing(TreadleError, ImportError):
+    """A step asks for metrics or a tracer, and the project does not depend on what makes them."""
+
+    code = "powertools-missing"
+
+
 class InvalidValue(TreadleError, ValueError):
     """A value is no JSON value, or too large to store; the text names the place: `value.items[3] is NaN`."""
 

@@ -72,6 +72,8 @@ class Invocation:
         except BaseException as error:
             self.record.fail(error, self._process.project_root)
             raise
+        finally:
+            self.context.finish()
         return result
 
     def _settle(self) -> BaseException | None:

@@ -124,6 +124,10 @@ class Names:
     def function(self, step: str) -> str:
         return self._name(step, FUNCTION_NAME_LIMIT)
 
+    def layer(self, key: str) -> str:
+        """`key` is the SHA-256 (hex) of the packages in it."""
+        return f"{self._prefix}packages-{key[:16]}"
+
     def function_prefix(self) -> str:
         """What every function's name on this stage begins with (the one allowed prefix wildcard)."""
         return self._prefix

@@ -254,7 +254,8 @@ class FakeAws:
                 elif reply.status == 204:
                     body = b""
                 else:
-                    self.send_header("content-length", str(len(reply.body)))
+                    if "content-length" not in reply.headers:
+                        self.send_header("content-length", str(len(reply.body)))
                     body = reply.body
                 self.end_headers()
                 self.wfile.write(body)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import sha256
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -85,6 +86,43 @@ def test_signatures_of_paths_are_botocores(segments: list[str], method: str) -> 
         path=path,
         body_sha256=sha256(b"{}").hexdigest(),
     )
+    assert ours["authorization"] == theirs.headers["Authorization"]
+
+
+@given(
+    service=st.sampled_from(["dynamodb", "execute-api", "lambda", "sns", "sqs", "ssm"]),
+    method=st.sampled_from(["POST", "GET", "DELETE"]),
+    segments=st.lists(SEGMENTS, max_size=3),
+    headers=st.dictionaries(NAMES.filter(lambda name: name != "x-amzn-trace-id"), PRINTABLE, max_size=3),
+    text=st.text(max_size=50),
+    token=TOKENS | st.just(""),
+    at=st.datetimes(datetime(2020, 1, 1), datetime(2037, 12, 31)),
+)
+def test_signatures_at_any_time_by_any_clock_are_botocores(
+    service: str, method: str, segments: list[str], headers: dict[str, str], text: str, token: str, at: datetime
+) -> None:
+    moment = at.replace(tzinfo=UTC)
+    headers.pop("x-amz-date", None)
+    path = "/" + "/".join(quote(segment, safe="") for segment in segments)
+    body = text.encode()
+    theirs = AWSRequest(method, f"https://a.example{path}", headers={**headers, "host": "a.example"}, data=body)
+    signer: Any = SigV4Auth(BotocoreCredentials("AKIDEXAMPLE", "secret", token or None), service, "us-east-1")
+    theirs.context["timestamp"] = f"{moment:%Y%m%dT%H%M%SZ}"
+    signer._modify_request_before_signing(theirs)
+    to_sign = signer.string_to_sign(theirs, signer.canonical_request(theirs))
+    signer._inject_signature_to_request(theirs, signer.signature(to_sign, theirs))
+    ours = signed_headers(
+        headers,
+        body,
+        host="a.example",
+        service=service,
+        region="us-east-1",
+        credentials=Credentials("AKIDEXAMPLE", "secret", token),
+        at_seconds=moment.timestamp(),
+        method=method,
+        path=path,
+    )
+    assert ours["x-amz-date"] == theirs.context["timestamp"]
     assert ours["authorization"] == theirs.headers["Authorization"]
 
 

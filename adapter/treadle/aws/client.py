@@ -1,7 +1,6 @@
 """The adapter's own client for the few AWS operations that it makes: signed, kept alive, retried, within the deadline.
 
-boto3 would cost ten times as much at a cold start. It retries as AWS's SDKs do in their standard mode.
-Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+boto3 would cost ten times as much at a cold start.
 """
 
 from __future__ import annotations
@@ -10,10 +9,12 @@ import json
 import os
 import re
 import time
+from binascii import crc32
 
 from treadle.aws.connection import Connection, ConnectionLost, Response
 from treadle.aws.endpoints import Endpoint, endpoint_of
-from treadle.aws.errors import is_retryable, may_be_clock_skew
+from treadle.aws.errors import DAMAGED, UNREACHABLE, is_retryable, may_be_clock_skew
+from treadle.aws.retries import RetryQuota, max_attempts, pause_seconds
 from treadle.aws.sigv4 import Credentials, signed_headers
 from treadle.errors import AwsCallError, ConfigurationError
 from treadle.json_values import object_or_none
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-MAX_ATTEMPTS = 3
-MAX_BACKOFF_SECONDS = 20.0
 READ_TIMEOUT_SECONDS = 10.0
 _SKEW_SECONDS = 240.0
 _DEADLINE_MARGIN_SECONDS = 0.05
@@ -82,12 +81,13 @@ class AwsCall:
 
 
 class _Reach:
-    """A service's endpoint with the connections to it that nobody uses at the moment."""
+    """A service's endpoint with the connections to it that nobody uses at the moment, and its quota of retries."""
 
-    __slots__ = ("_idle", "endpoint")
+    __slots__ = ("_idle", "endpoint", "quota")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self.quota = RetryQuota()
         self._idle: list[Connection] = []
 
     def take(self) -> Connection:
@@ -139,27 +139,39 @@ class AwsClient:
             body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
         except UnicodeEncodeError as error:
             raise ValueError(f"a text holds half of a surrogate pair ({error.object[error.start]!r})") from None
-        response = self.send(AwsCall(service, operation, resource, headers, body))
-        return json.loads(response.body) if response.body else {}
+        call = AwsCall(service, operation, resource, headers, body)
+        response = self.send(call)
+        try:
+            return json.loads(response.body) if response.body else {}
+        except ValueError:
+            raise call.failed("MALFORMED", "the answer is no JSON", response.status) from None
 
     def send(self, call: AwsCall) -> Response:
         """The response to a call, with a status of success, after as many attempts as it takes.
 
         Raises: AwsCallError, the last attempt's.
         """
-        attempt = 1
+        quota = self._reach(call.service).quota
+        attempt, taken = 1, 0
         skew_corrected = False
         while True:
             try:
-                return self._attempt(call)
+                response = self._attempt(call)
             except _Refused as refused:
-                error = refused.error
-                if not skew_corrected and may_be_clock_skew(error) and self._correct_clock(refused.date):
-                    skew_corrected = True
-                    continue
-            pause = min(MAX_BACKOFF_SECONDS, 2.0 ** (attempt - 1)) * _random_fraction()
-            in_time = pause < self._seconds_left() - _DEADLINE_MARGIN_SECONDS
-            if attempt >= MAX_ATTEMPTS or not is_retryable(error) or not in_time:
+                error, headers = refused.error, refused.headers
+            else:
+                quota.give_back(taken)
+                return response
+            if not skew_corrected and may_be_clock_skew(error) and self._correct_clock(headers.get("date", "")):
+                skew_corrected = True
+                continue
+            if attempt >= max_attempts(call.service) or not is_retryable(error):
+                raise error
+            pause = pause_seconds(error, attempt, _random_fraction(), headers.get("x-amz-retry-after", ""))
+            if pause >= self._seconds_left() - _DEADLINE_MARGIN_SECONDS:
+                raise error
+            taken = quota.take(error)
+            if not taken:
                 raise error
             time.sleep(pause)
             attempt += 1
@@ -186,9 +198,11 @@ class AwsClient:
         finally:
             reach.give_back(connection)
         if 200 <= response.status < 300:
+            if not _is_whole(response):
+                raise _Refused(call.failed(DAMAGED, "the answer does not have its checksum", response.status), {})
             return response
         code, message, details = _error_of(response)
-        raise _Refused(call.failed(code, message, response.status, details), response.headers.get("date", ""))
+        raise _Refused(call.failed(code, message, response.status, details), response.headers)
 
     def _exchange(self, connection: Connection, request: bytes, call: AwsCall) -> Response:
         for again in (True, False):
@@ -199,8 +213,8 @@ class AwsClient:
                 return connection.exchange(request, min(call.timeout_seconds, left))
             except ConnectionLost as lost:
                 if not (again and lost.stale):
-                    raise _Refused(call.failed("UNREACHABLE", str(lost)), "") from lost
-        raise call.failed("UNREACHABLE", "the connection was closed twice")
+                    raise _Refused(call.failed(UNREACHABLE, str(lost)), {}) from lost
+        raise call.failed(UNREACHABLE, "the connection was closed twice")
 
     def _reach(self, service: str) -> _Reach:
         reach = self._reaches.get(service)
@@ -236,16 +250,22 @@ class AwsClient:
 
 
 class _Refused(Exception):  # noqa: N818 - never leaves this module
-    """An answer that is an error, with the answer's `Date`."""
+    """An answer that is an error, with the answer's headers."""
 
-    def __init__(self, error: AwsCallError, date: str) -> None:
+    def __init__(self, error: AwsCallError, headers: dict[str, str]) -> None:
         super().__init__(str(error))
         self.error = error
-        self.date = date
+        self.headers = headers
 
 
 def _random_fraction() -> float:
     return int.from_bytes(os.urandom(4), "big") / 2**32
+
+
+def _is_whole(response: Response) -> bool:
+    """False where the body is not what DynamoDB has computed the checksum of."""
+    checksum = response.headers.get("x-amz-crc32")
+    return checksum is None or checksum == str(crc32(response.body))
 
 
 def _error_of(response: Response) -> tuple[str, str, dict[str, Any]]:

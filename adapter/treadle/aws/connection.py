@@ -9,7 +9,7 @@ import socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ssl import SSLContext
+    from treadle.aws.tls import Trust
 
 CONNECT_TIMEOUT_SECONDS = 3.0
 _HEAD_LIMIT = 65_536
@@ -81,11 +81,24 @@ class Connection:
         self._buffer = b""
 
     def _connect(self, timeout_seconds: float) -> socket.socket:
-        timeout = min(timeout_seconds, CONNECT_TIMEOUT_SECONDS)
-        self._socket = sock = socket.create_connection((self._host, self._port), timeout)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = sock = self._open(timeout_seconds)
         if self._secure:
-            self._socket = sock = _tls_context().wrap_socket(sock, server_hostname=self._host)
+            from treadle.aws.tls import UnknownAuthority
+
+            trust = _trust()
+            try:
+                sock = trust.wrap(sock, self._host)
+            except UnknownAuthority:
+                sock.close()
+                self._socket = sock = self._open(timeout_seconds)
+                sock = trust.wrap(sock, self._host)
+            self._socket = sock
+        return sock
+
+    def _open(self, timeout_seconds: float) -> socket.socket:
+        timeout = min(timeout_seconds, CONNECT_TIMEOUT_SECONDS)
+        sock = socket.create_connection((self._host, self._port), timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
     def _fill(self) -> None:
@@ -166,13 +179,14 @@ class Connection:
                 return self._take(len(self._buffer))
 
 
-_contexts: list[SSLContext] = []
+trusts: list[Trust] = []
+"""What the process trusts, once a connection has needed it."""
 
 
-def _tls_context() -> SSLContext:
-    """One context for the process: making it reads the certificates of all authorities."""
-    if not _contexts:
-        import ssl
+def _trust() -> Trust:
+    """One for the process: making it reads certificates."""
+    if not trusts:
+        from treadle.aws.tls import Trust
 
-        _contexts.append(ssl.create_default_context())
-    return _contexts[0]
+        trusts.append(Trust())
+    return trusts[0]

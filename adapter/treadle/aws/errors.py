@@ -5,32 +5,31 @@ from __future__ import annotations
 from treadle.errors import AwsCallError
 
 _NOT_FOUND = frozenset({"NotFound", "NotFoundException", "ResourceNotFoundException"})
-_TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
+_TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
+_TOO_MANY_REQUESTS = 429
 _GONE = 410
-_RETRYABLE = frozenset(
+_THROTTLED = frozenset(
     {
         "BandwidthLimitExceeded",
         "EC2ThrottledException",
-        "IDPCommunicationError",
-        "KMSThrottlingException",
         "LimitExceededException",
         "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
         "SlowDown",
-        "Throttled",
         "ThrottledException",
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
         "TransactionInProgressException",
-        "UNREACHABLE",
     }
 )
+UNREACHABLE = "UNREACHABLE"
+DAMAGED = "DAMAGED"
+_WRITE_CONFLICT = "ReplicatedWriteConflictException"
+_TRANSIENT = frozenset({_WRITE_CONFLICT, "RequestTimeout", "RequestTimeoutException", UNREACHABLE, DAMAGED})
 """Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html"""
 _CLOCK_SKEW = frozenset(
     {
@@ -55,9 +54,14 @@ def is_gone(error: BaseException) -> bool:
     return isinstance(error, AwsCallError) and (error.status == _GONE or error.aws_code == "GoneException")
 
 
+def is_throttled(error: AwsCallError) -> bool:
+    """True where AWS has been asked too often."""
+    return error.aws_code in _THROTTLED or (error.status == _TOO_MANY_REQUESTS and error.aws_code != _WRITE_CONFLICT)
+
+
 def is_retryable(error: AwsCallError) -> bool:
-    """True where the same call may go through a moment later: throttled, a fault of AWS's, or no answer."""
-    return error.aws_code in _RETRYABLE or error.status in _TRANSIENT_STATUSES
+    """True where the same call may go through a moment later: throttled, a fault of AWS's, or no whole answer."""
+    return error.aws_code in _TRANSIENT or error.status in _TRANSIENT_STATUSES or is_throttled(error)
 
 
 def may_be_clock_skew(error: AwsCallError) -> bool:
