@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import HealthCheck, settings
 
 from support.dev import Dev
 from support.judges import Ministack
+
+# A function has a /tmp of its own; what one writes for a test to read lies elsewhere.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/var/tmp")
 
 # Machines are shared and noisy: a slow example is no failure. `make test` tries the same examples every time.
 settings.register_profile(

@@ -74,7 +74,7 @@ def test_a_function_that_takes_too_long_is_killed_and_the_next_event_runs(accoun
     [
         ("os._exit(3)", "Runtime exited with error: exit status 3"),
         ("os._exit(0)", "Runtime exited without providing a reason"),
-        ("os.kill(os.getpid(), 9)", "Runtime exited with error: signal: kill"),
+        ("os.kill(os.getpid(), 9)", "Runtime exited with error: signal: killed"),
     ],
 )
 def test_a_process_that_ends_is_an_exit_error(account: Account, ending: str, words: str) -> None:

@@ -369,7 +369,15 @@ def test_two_copies_of_a_project_compile_to_the_same_folder_byte_for_byte(tmp_pa
 
 def test_a_compilation_says_how_long_each_phase_took(tmp_path: Path) -> None:
     compilation = _compiled(_project(tmp_path / "one"), tmp_path / "cache")
-    assert list(compilation.phase_seconds) == ["discover", "bundle", "build_topology", "check", "synthesize"]
+    assert list(compilation.phase_seconds) == [
+        "install",
+        "discover",
+        "layers",
+        "bundle",
+        "build_topology",
+        "check",
+        "synthesize",
+    ]
 
 
 def test_a_step_with_an_error_is_left_out_and_the_rest_is_compiled(tmp_path: Path) -> None:

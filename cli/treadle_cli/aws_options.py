@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from treadle_cli import terminal
+from treadle_cli.options import TargetName
 from treadle_infra.app.findings import TreadleError
+
+if TYPE_CHECKING:
+    from treadle_infra.packages.platforms import Target
+
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 DeployStage = Annotated[str, typer.Option("--stage", "-s", metavar="NAME", help="The stage, such as `prod`.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -22,6 +30,14 @@ Endpoint = Annotated[
     str | None,
     typer.Option("--endpoint-url", metavar="URL", help="Talk to an emulator of AWS.", show_default="AWS_ENDPOINT_URL"),
 ]
+
+
+def target_for(chosen: TargetName | None, endpoint_url: str | None) -> Target:
+    """What packages are installed for: as chosen, else this machine where something else than AWS is talked to."""
+    if chosen is not None:
+        return chosen.value
+    host = urlsplit(endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or "").hostname
+    return "aws" if host is None or host.endswith(_AWS_DOMAINS) else "host"
 
 
 def check_stage(stage: str) -> None:

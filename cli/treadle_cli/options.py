@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +13,23 @@ from treadle_infra.app.findings import TreadleError
 if TYPE_CHECKING:
     from treadle_local.running import Running
 
+
+class TargetName(StrEnum):
+    """The values of `--target`."""
+
+    AWS = "aws"
+    HOST = "host"
+
+
 Folder = Annotated[Path | None, typer.Argument(metavar="DIR", help="The project's folder.", show_default="here")]
 Project = Annotated[
     Path | None, typer.Option("--project", "-C", metavar="DIR", help="The project's folder.", show_default="here")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of text.")]
+PackageTarget = Annotated[
+    TargetName | None,
+    typer.Option("--target", help="Where third-party packages are to run: on AWS, or on this machine."),
+]
 Stage = Annotated[str, typer.Option("--stage", "-s", metavar="NAME", help="The stage to build for.")]
 ObservedStage = Annotated[
     str, typer.Option("--stage", "-s", metavar="NAME", help="The stage to look at; `dev` is the running emulator.")

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 _HEADLINE = "Traceback (most recent call last):"
 _FRAME = re.compile(r'File "(?P<path>[^"]+)", line')
-_UNZIPPED = re.compile(r".*/\.treadle/cache/code/[^/]+/(?P<rest>.+)")
-_UNZIPPED_FOLDER = re.compile(r"/[^\s\"']*/\.treadle/cache/code/[^/\s]+/(?:app/)?")
+_UNZIPPED = re.compile(r"(?:.*/\.treadle/cache/code/[^/]+|/var/task)/(?P<rest>.+)")
+_UNZIPPED_FOLDER = re.compile(r"(?:/[^\s\"']*/\.treadle/cache/code/[^/\s]+|/var/task)/(?:app/)?")
 _OWN = "treadle/"
 _STEPS = "app/"
 

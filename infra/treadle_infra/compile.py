@@ -13,7 +13,9 @@ from treadle.names import BROADCAST, WEBSOCKET
 from treadle_infra.app.findings import Finding, has_errors
 from treadle_infra.app.model import App
 from treadle_infra.artifacts.bundle import BundleOptions, bundle
+from treadle_infra.artifacts.layers import Layers, check_sizes
 from treadle_infra.artifacts.model import Artifact
+from treadle_infra.artifacts.project_packages import PackageOptions, ProjectPackages
 from treadle_infra.discovery.discover import DiscoverOptions, discover
 from treadle_infra.synth.assembly import Assembly, synthesize
 from treadle_infra.synth.template import check_template
@@ -24,8 +26,11 @@ from treadle_infra.topology.model import Topology
 
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
+    """`packages` None: the project's requirements are left alone, and a step that imports one is refused."""
+
     discover: DiscoverOptions
     bundle: BundleOptions
+    packages: PackageOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Compilation:
     assembly: Assembly | None
     findings: tuple[Finding, ...]
     phase_seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    layers: Layers = field(default_factory=Layers)
 
     @property
     def failed(self) -> bool:
@@ -51,19 +57,25 @@ class Compilation:
 def compile_project(project: Path, stage: str, options: CompileOptions) -> Compilation:
     """Discovers, bundles, builds, checks and synthesizes `project` for `stage`. Writes nothing but caches."""
     stopwatch = _Stopwatch()
+    with stopwatch.phase("install"):
+        packages = ProjectPackages(project, options.packages)
     with stopwatch.phase("discover"):
-        discovery = discover(project, options.discover)
+        discovery = discover(project, packages.on_path(options.discover))
+    with stopwatch.phase("layers"):
+        layers = packages.layers(discovery.app)
     with stopwatch.phase("bundle"):
         bundles = bundle(project, discovery.app, options.bundle)
-    app = _bundled(discovery.app, bundles.artifacts)
+    app = _bundled(packages.placed(discovery.app, layers), bundles.artifacts)
     with stopwatch.phase("build_topology"):
         topology = build_topology(app, fresh_placement(app.name, stage))
     with stopwatch.phase("check"):
-        findings = [*discovery.findings, *bundles.findings, *check(topology)]
+        found = packages.without_consequences(discovery.findings)
+        findings = [*packages.findings, *found, *layers.findings, *bundles.findings, *check(topology)]
+        findings += check_sizes(app, bundles.artifacts, layers)
     with stopwatch.phase("synthesize"):
-        assembly = synthesize(topology, bundles.artifacts) if topology.resources else None
+        assembly = synthesize(topology, bundles.artifacts, layers.artifacts) if topology.resources else None
         findings += check_template(assembly.template) if assembly is not None else []
-    return Compilation(app, topology, assembly, tuple(findings), stopwatch.seconds)
+    return Compilation(app, topology, assembly, tuple(findings), stopwatch.seconds, layers)
 
 
 def _bundled(app: App, artifacts: Mapping[str, Artifact]) -> App:

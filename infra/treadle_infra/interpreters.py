@@ -45,34 +45,42 @@ def find_interpreter() -> Interpreter:
     Tried by running them, since a `python3.13` on PATH may be a shim that fails: PATH, pyenv's versions, what uv knows.
     The answer is kept in the user's cache and used for as long as that file still runs as the same version.
     """
-    memory = user_cache() / "interpreter.json"
-    remembered = _remembered(memory)
-    if remembered is not None:
-        return remembered
-    for candidate in _candidates():
-        found = _probe(candidate)
-        if found is not None and found.matches:
-            _remember(memory, found)
-            return found
+    found = find_python(LAMBDA_PYTHON)
+    if found is not None:
+        return found
     own = _probe(sys.executable)
     if own is None:  # what runs this line runs
         raise RuntimeError(f"{sys.executable} does not run")
     return own
 
 
-def _candidates() -> Iterator[str]:
-    name = f"python{LAMBDA_PYTHON}"
-    if f"{sys.version_info[0]}.{sys.version_info[1]}" == LAMBDA_PYTHON:
+def find_python(version: str) -> Interpreter | None:
+    """An interpreter of the version, as "3.13"; None where this machine has none."""
+    memory = user_cache() / ("interpreter.json" if version == LAMBDA_PYTHON else f"interpreter-{version}.json")
+    remembered = _remembered(memory, version)
+    if remembered is not None:
+        return remembered
+    for candidate in _candidates(version):
+        found = _probe(candidate)
+        if found is not None and found.version == version:
+            _remember(memory, found)
+            return found
+    return None
+
+
+def _candidates(version: str) -> Iterator[str]:
+    name = f"python{version}"
+    if f"{sys.version_info[0]}.{sys.version_info[1]}" == version:
         yield sys.executable
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         if folder and (Path(folder) / name).is_file():
             yield str(Path(folder) / name)
-    for version in sorted((Path.home() / ".pyenv" / "versions").glob(f"{LAMBDA_PYTHON}*"), reverse=True):
-        yield str(version / "bin" / name)
-    yield from _known_to_uv()
+    for installed in sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*"), reverse=True):
+        yield str(installed / "bin" / name)
+    yield from _known_to_uv(version)
 
 
-def _known_to_uv() -> list[str]:
+def _known_to_uv(version: str) -> list[str]:
     command = [
         sys.executable,
         "-m",
@@ -82,7 +90,7 @@ def _known_to_uv() -> list[str]:
         "--only-installed",
         "--output-format",
         "json",
-        LAMBDA_PYTHON,
+        version,
     ]
     try:
         listed = subprocess.run(command, capture_output=True, timeout=_PROBE_TIMEOUT_SECONDS, check=True)
@@ -102,7 +110,7 @@ def _probe(path: str) -> Interpreter | None:
     return Interpreter(str(executable), str(version), str(platform))
 
 
-def _remembered(memory: Path) -> Interpreter | None:
+def _remembered(memory: Path, version: str) -> Interpreter | None:
     try:
         entry = json.loads(memory.read_text())
         found = Interpreter(entry["path"], entry["version"], entry["platform"])
@@ -110,7 +118,7 @@ def _remembered(memory: Path) -> Interpreter | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     unchanged = [status.st_mtime_ns, status.st_size] == entry.get("file")
-    return found if unchanged and found.matches else None
+    return found if unchanged and found.version == version else None
 
 
 def _remember(memory: Path, found: Interpreter) -> None:

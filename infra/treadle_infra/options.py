@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from treadle_infra.artifacts.bundle import BundleOptions
+from treadle_infra.artifacts.project_packages import PackageOptions
 from treadle_infra.compile import CompileOptions
 from treadle_infra.discovery.discover import DiscoverOptions
 from treadle_infra.interpreters import find_interpreter
+from treadle_infra.packages.platforms import Target
 from treadle_infra.project_folder import prepare_folder
 
 
-def usual_options(project: Path) -> CompileOptions:
+def usual_options(project: Path, target: Target = "aws") -> CompileOptions:
     """Options for a project; its `.treadle` folder is made where it is missing."""
     interpreter = find_interpreter()
     cache = prepare_folder(project) / "cache"
@@ -20,4 +22,5 @@ def usual_options(project: Path) -> CompileOptions:
         BundleOptions(
             cache_directory=cache / "artifacts", interpreter=interpreter.path if interpreter.matches else None
         ),
+        PackageOptions(interpreter, cache / "artifacts", target),
     )

@@ -330,6 +330,9 @@ class Emulator:
     # what the Lambda service needs around it
 
     async def read_object(self, bucket: str, key: str) -> bytes:
+        deposited = self.moto.deposited(bucket, key)
+        if deposited is not None:
+            return deposited
         found = await self.moto.call("s3", "GetObject", {"Bucket": bucket, "Key": key})
         body = found["Body"]
         if not isinstance(body, bytes):

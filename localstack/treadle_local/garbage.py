@@ -5,6 +5,11 @@ from __future__ import annotations
 import gc
 
 
+def no_collections() -> None:
+    """Stops the garbage collector until `spare_collections`: a start makes much and throws little away."""
+    gc.disable()
+
+
 def spare_collections() -> None:
     """Lets the garbage collector leave alone what was made for the start, and look at the rest less often.
 
@@ -13,3 +18,4 @@ def spare_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()

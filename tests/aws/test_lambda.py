@@ -86,11 +86,6 @@ def test_the_code_of_a_function_can_be_downloaded(account: Account) -> None:
         ({"PackageType": "Image"}, "InvalidParameterValueException", "not in Treadle's emulator yet"),
         ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "InvalidParameterValueException", "SnapStart"),
         ({"VpcConfig": {"SubnetIds": ["subnet-1"]}}, "InvalidParameterValueException", "VpcConfig"),
-        (
-            {"Layers": [f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:x:1"]},
-            "InvalidParameterValueException",
-            "Layers of a function is not in Treadle's emulator yet",
-        ),
     ],
 )
 def test_what_aws_refuses_in_a_new_function_is_refused(
@@ -191,7 +186,6 @@ def test_tags_are_put_on_functions_only(account: Account) -> None:
 @pytest.mark.parametrize(
     ("operation", "params"),
     [
-        ("publish_layer_version", {"LayerName": "x", "Content": {"ZipFile": b"x"}}),
         ("create_function_url_config", {"FunctionName": "x", "AuthType": "NONE"}),
         (
             "put_provisioned_concurrency_config",

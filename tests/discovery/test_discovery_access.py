@@ -119,7 +119,7 @@ def test_a_steps_own_file_may_hold_the_function(find: Find) -> None:
         ({"auth.py": "def authenticate(): pass"}, "authenticate-invalid", "auth.py:1", "it takes 0", "async def"),
         ({"auth.py": "def authenticate(r): yield r"}, "authenticate-invalid", "auth.py:1", "`yield`", "return"),
         ({"auth.py": f"{AUTHENTICATE}\nraise ValueError('no')"}, "import-failed", "auth.py:4", "ValueError: no", ""),
-        ({"auth.py": "import jwt"}, "third-party-packages-not-supported-yet", "auth.py:1", "`jwt`", ""),
+        ({"auth.py": "import jwt"}, "package-not-required", "auth.py:1", "`jwt`", ""),
     ],
 )
 def test_a_function_that_cannot_be_called_is_found_and_nobody_gets_in(

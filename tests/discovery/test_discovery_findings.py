@@ -190,11 +190,12 @@ CASES: list[tuple[str, Files, int | str, str]] = [
     ("fifo-queues-not-supported-yet", new(QUEUE % '"config": {\n"type": "fifo"}'), 3, "fifo"),
     ("middleware-not-supported-yet", one(api('"middleware": [print]')), 6, "middleware"),
     ("middleware-not-supported-yet", new(HTTP % '\n"middleware": [print]'), 3, "middleware"),
-    ("include-files-not-supported-yet", one(api('"includeFiles": ["*.txt"]')), 6, "includeFiles"),
-    ("third-party-packages-not-supported-yet", one(f"import os\nimport requests.sessions\n{api()}"), 2, "`requests`"),
-    ("third-party-packages-not-supported-yet", one(api(body="from numpy import array")), 11, "`numpy`"),
+    ("include-files-empty", one(api('"includeFiles": ["*.txt"]')), 6, "`*.txt`"),
+    ("include-files-invalid", one(api('"includeFiles": ["../secrets.txt"]')), 6, "`../secrets.txt`"),
+    ("package-not-required", one(f"import os\nimport requests.sessions\n{api()}"), 2, "`requests`"),
+    ("package-not-required", one(api(body="from numpy import array")), 11, "`numpy`"),
     (
-        "third-party-packages-not-supported-yet",
+        "package-not-required",
         {**one(f"import helper\n{api()}"), "helper.py": "def f():\n    import pandas"},
         "helper.py:2",
         "`pandas`",
@@ -293,12 +294,7 @@ CASES: list[tuple[str, Files, int | str, str]] = [
         12,
         "known only when this runs",
     ),
-    (
-        "data-file-not-bundled",
-        {**one(f"text = open('steps/prompt.txt').read()\n{api()}"), "steps/prompt.txt": "x"},
-        1,
-        "`steps/prompt.txt`",
-    ),
+    ("package-of-the-sdk", one(f"import os\nfrom dateutil import parser\n{api()}"), 2, "`dateutil`"),
 ]
 
 
@@ -396,15 +392,15 @@ def test_a_missing_package_is_told_once_and_not_as_a_failed_import_too(find: Fin
         "helper.py": helper,
     }
     discovery = find(files)
-    assert codes(discovery) == ["third-party-packages-not-supported-yet"]
+    assert codes(discovery) == ["package-not-required"]
     assert str(discovery.findings[0].where) == "helper.py:2"
     assert discovery.app.steps == ()
 
 
 def test_the_projects_folder_is_no_package(find: Find) -> None:
-    hint = only(find(one(f"from shop.src import x\n{api()}")), "third-party-packages-not-supported-yet").hint
+    hint = only(find(one(f"from shop.src import x\n{api()}")), "package-not-required").hint
     assert hint is not None
-    assert "when a step runs" in hint
+    assert "requirements.txt" in hint
 
 
 def test_source_that_python_only_frowns_at_is_read_in_silence(find: Find, recwarn: pytest.WarningsRecorder) -> None:

@@ -92,7 +92,7 @@ def test_modules_of_the_project_hide_nothing_of_pythons_own(find: Find) -> None:
 
 
 def test_what_lambda_brings_can_be_imported(find: Find, tmp_path: Path) -> None:
-    source = f"import boto3\nfrom dateutil import parser\ntable = boto3.resource('dynamodb').Table('x')\n{api()}"
+    source = f"import boto3\nimport botocore.exceptions\ntable = boto3.resource('dynamodb').Table('x')\n{api()}"
     assert find({"steps/a_step.py": source}, cache_directory=tmp_path / "cache").findings == ()
 
 
@@ -288,3 +288,29 @@ def test_the_loader_costs_a_cold_start_next_to_nothing() -> None:
         [sys.executable, "-I", "-S", "-c", program, folder], capture_output=True, text=True, check=True
     )
     assert set(done.stdout.split()) <= {"__future__", "treadle", "treadle.loader"}
+
+
+def test_data_that_is_read_at_the_import_goes_into_the_zip_and_hidden_files_do_not(find: Find) -> None:
+    discovery = find(
+        {
+            "steps/a_step.py": f"from pathlib import Path\ntext = Path('steps/prompt.txt').read_text()\n"
+            f"Path('.env').read_text()\n{api()}",
+            "steps/prompt.txt": "Hello",
+            ".env": "KEY=1",
+        }
+    )
+    assert step_of(discovery).files == ("steps/a_step.py", "steps/prompt.txt")
+    assert discovery.findings == ()
+
+
+def test_included_files_are_patterns_paths_and_folders_relative_to_the_project(find: Find) -> None:
+    extra = '"includeFiles": ["prompts/*.txt", "data", "steps/**/*.json"]'
+    files = {
+        "prompts/a.txt": "",
+        "prompts/b.md": "",
+        "data/deep/er.bin": "",
+        "data/__pycache__/x.pyc": "",
+        "steps/more/x.json": "",
+    }
+    discovery = find({"steps/a_step.py": api(extra), **files})
+    assert step_of(discovery).files == ("data/deep/er.bin", "prompts/a.txt", "steps/a_step.py", "steps/more/x.json")

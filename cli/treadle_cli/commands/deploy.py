@@ -18,8 +18,9 @@ from treadle_cli.aws_options import (
     check_somebody_can_answer,
     check_stage,
     confirmed,
+    target_for,
 )
-from treadle_cli.options import Folder, Json, Project, project_folder
+from treadle_cli.options import Folder, Json, PackageTarget, Project, project_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from treadle_infra.deploy.aftermath import NotDeployed
     from treadle_infra.deploy.deployment import Deployed, Prepared
     from treadle_infra.deploy.happenings import Happening
+    from treadle_infra.packages.platforms import Target
     from treadle_infra.synth.assembly import Assembly
 
 
@@ -40,6 +42,7 @@ def deploy(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: Endpoint = None,
+    target: PackageTarget = None,
     as_json: Json = False,
 ) -> None:
     """Bring the project to AWS.
@@ -57,17 +60,17 @@ def deploy(
     from treadle_infra.deploy.aws_errors import aws_errors
 
     options = AccountOptions(profile, region, endpoint_url)
-    assembly = _assembly(chosen, stage)
+    assembly = _assembly(chosen, stage, target_for(target, endpoint_url))
     with aws_errors():
         _Deploying(sign_in(options), assembly, yes=yes, as_json=as_json).run()
 
 
-def _assembly(project: Path, stage: str) -> Assembly:
+def _assembly(project: Path, stage: str, target: Target) -> Assembly:
     from treadle_infra.app.findings import FindingsError, TreadleError, has_errors
     from treadle_infra.compile import compile_project
     from treadle_infra.options import usual_options
 
-    compilation = compile_project(project, stage, usual_options(project))
+    compilation = compile_project(project, stage, usual_options(project, target))
     if has_errors(compilation.findings):
         raise FindingsError(compilation.findings)
     if compilation.findings:

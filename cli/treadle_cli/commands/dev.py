@@ -57,6 +57,9 @@ def dev(
     address = _loopback(host)
     chosen = project_folder(folder, project)
 
+    from treadle_local.garbage import no_collections
+
+    no_collections()
     from treadle_cli.reporting import JsonReporter, TextReporter
     from treadle_local.dev.happenings import Progress
     from treadle_local.dev.session import DevOptions, run_dev

@@ -12,6 +12,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 TableOperation = Literal["get", "set", "delete", "get_group", "clear", "send", "update", "list_groups"]
+Architecture = Literal["arm64", "x86_64"]
 CronDialect = Literal["and", "unix"]
 """What an expression means that restricts the day of the month and the day of the week: both (Motia), or either."""
 
@@ -106,7 +107,8 @@ class Step:
     """One file with a config and a handler.
 
     `emits` None means any topic, as in Motia for `emits: []` or none at all. `files` is the import closure inside the
-    project (the step's own file among them), relative to the project, sorted.
+    project (the step's own file among them) and the data files that go with it, relative to the project, sorted.
+    `imports` are the dotted names that those files take from third-party packages, sorted.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Step:
     permissions: tuple[Permission, ...] = ()
     usage: Usage = field(default_factory=Usage)
     files: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
     memory_mb: int = 256
     timeout_seconds: int | None = None
 
@@ -132,7 +135,7 @@ class Stream:
     """A named collection of items that clients can follow. `where` None means: used by a step, defined nowhere.
 
     `checks_access`: its definition has a `canAccess`, asked for each join. `files` is then the import closure of the
-    definition's file (that file among them), relative to the project, sorted.
+    definition's file (that file among them), relative to the project, sorted; `imports` what they import from packages.
     """
 
     name: str
@@ -140,6 +143,7 @@ class Stream:
     schema: Json = None
     checks_access: bool = False
     files: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,15 @@ class Authentication:
     function: str
     files: tuple[str, ...]
     where: SourceLocation | None = None
+    imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSet:
+    """Third-party packages that go together: `key` is the SHA-256 of their contents, `names` are like `six 1.17.0`."""
+
+    key: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +178,15 @@ class Telemetry:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A whole project: steps and streams in a stable order (by path, by name)."""
+    """A whole project: steps and streams in a stable order (by path, by name).
+
+    `packages`: what each function runs with, by its step's name; one that imports no package has no entry.
+    """
 
     name: str
     steps: tuple[Step, ...] = ()
     streams: tuple[Stream, ...] = ()
     authentication: Authentication | None = None
     telemetry: Telemetry | None = None
+    architecture: Architecture = "arm64"
+    packages: Mapping[str, PackageSet] = field(default_factory=dict[str, PackageSet])

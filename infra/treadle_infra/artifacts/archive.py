@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _CENTRAL_HEADER = struct.Struct("<4s6H3I5H2I")
@@ -22,6 +23,8 @@ _TIME, _DATE = 0, (1 << 5) | 1
 """Midnight of 1980-01-01, the first moment that a zip can tell."""
 _REGULAR_FILE_0644 = 0o100644 << 16
 _COMPRESSION_LEVEL = 9
+_SMALL_BYTES = 32_768
+"""A file of this size is remembered deflated: from one build to the next nearly all of a zip is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,17 @@ class ArchiveEntry:
 
 def archive_entry(content: bytes) -> ArchiveEntry:
     """The entry of a file with this content."""
-    compressor = zlib.compressobj(_COMPRESSION_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return _small_entry(content) if len(content) <= _SMALL_BYTES else deflated_entry(content)
+
+
+@lru_cache(512)
+def _small_entry(content: bytes) -> ArchiveEntry:
+    return deflated_entry(content)
+
+
+def deflated_entry(content: bytes, level: int = _COMPRESSION_LEVEL) -> ArchiveEntry:
+    """The entry of a file with this content, deflated anew."""
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     return ArchiveEntry(compressor.compress(content) + compressor.flush(), zlib.crc32(content), len(content))
 
 

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import treadle
@@ -32,10 +33,14 @@ _UNUSED_FOR_SECONDS = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class BundleOptions:
-    """`interpreter`: a Python of the Lambda runtime's version; None means zips without bytecode (and a warning)."""
+    """`interpreter`: a Python of the Lambda runtime's version; None means zips without bytecode (and a warning).
+
+    `compiles`: whether sources that have no bytecode yet get it; without, an edit is packaged at once.
+    """
 
     cache_directory: Path
     interpreter: str | None = None
+    compiles: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ def bundle(project: Path, app: App, options: BundleOptions) -> Bundles:
         except TreadleError as problem:
             findings.append(problem.finding)
     python_files = [file for plan in plans for file in plan.files if file.zip_path.endswith(".py")]
-    bytecode = compile_sources(python_files, options.interpreter, options.cache_directory)
+    bytecode = compile_sources(python_files, options.interpreter, options.cache_directory, compiles=options.compiles)
     writer = _Writer(options.cache_directory / "zips", bytecode)
     artifacts = {plan.function: writer.write(plan) for plan in plans}
     writer.forget_unused()
@@ -163,8 +168,13 @@ def _artifact_key(files: Iterable[SourceFile], adapter: Iterable[SourceFile]) ->
 def _adapter_files() -> tuple[SourceFile, ...]:
     """The Python files of the installed adapter, as they stand at the root of every zip."""
     root = Path(treadle.__file__).parent
-    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))
-    return tuple(_source(f"treadle/{path}", (root / path).read_bytes()) for path in paths)
+    found = [(path.relative_to(root).as_posix(), path.stat()) for path in root.rglob("*.py")]
+    return _read_adapter(root, tuple(sorted((path, about.st_mtime_ns, about.st_size) for path, about in found)))
+
+
+@lru_cache(1)
+def _read_adapter(root: Path, files: tuple[tuple[str, int, int], ...]) -> tuple[SourceFile, ...]:
+    return tuple(_source(f"treadle/{path}", (root / path).read_bytes()) for path, _, _ in files)
 
 
 def _source(zip_path: str, content: bytes) -> SourceFile:
@@ -187,7 +197,8 @@ class _Writer:
             os.utime(path)
         except OSError:
             replace_file(path, build_archive(self._archive(plan)))
-        return Artifact(plan.key, path)
+        size = sum(len(file.content) + len(compiled.get((file.zip_path, file.sha256), b"")) for file in plan.files)
+        return Artifact(plan.key, path, size)
 
     def _archive(self, plan: _Plan) -> dict[str, ArchiveEntry]:
         archive: dict[str, ArchiveEntry] = {}

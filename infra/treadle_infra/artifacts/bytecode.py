@@ -46,10 +46,13 @@ def bytecode_path(zip_path: str) -> str:
     return f"{folder}/__pycache__/{name.removesuffix('.py')}.{_CACHE_TAG}.pyc".lstrip("/")
 
 
-def compile_sources(sources: Iterable[SourceFile], interpreter: str | None, cache_directory: Path) -> Bytecode:
+def compile_sources(
+    sources: Iterable[SourceFile], interpreter: str | None, cache_directory: Path, *, compiles: bool = True
+) -> Bytecode:
     """The bytecode of all sources. Without a matching interpreter there is none, and a warning says so.
 
-    Bytecode names its file as it stands on Lambda, whatever machine built it.
+    Where `compiles` is false there is only what was compiled before. Bytecode names its file as it stands on Lambda,
+    whatever machine built it.
     """
     wanted = {(source.zip_path, source.sha256): source for source in sources}
     if interpreter is None:
@@ -62,7 +65,7 @@ def compile_sources(sources: Iterable[SourceFile], interpreter: str | None, cach
             compiled[key] = cached.read_bytes()
         except OSError:
             missing.append(source)
-    if not missing:
+    if not missing or not compiles:
         return Bytecode(compiled)
     try:
         answers = _run_child(interpreter, missing)

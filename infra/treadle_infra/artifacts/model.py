@@ -8,7 +8,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """`key` is the SHA-256 (hex) of what went into the zip; `path` is where the zip lies."""
+    """`key` is the SHA-256 (hex) of what went into the zip; `path` is where it lies; `size` is in bytes, unzipped."""
 
     key: str
     path: Path
+    size: int = 0

@@ -51,4 +51,4 @@ def read_authentication(
             f"did you mean `{setting.path}:{meant[0]}`?" if meant else f"write `async def {setting.function}(request):`"
         )
         findings.append(error(_CODE, message, setting.where, hint))
-    return Authentication(setting.path, setting.function, module.closure.files, setting.where)
+    return Authentication(setting.path, setting.function, module.files, setting.where, module.closure.imports)

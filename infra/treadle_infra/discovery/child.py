@@ -223,6 +223,7 @@ class Project:
         answer["folders"] = self._folders()
         answer["opened"] = sorted({path for name in opened if (path := self._inside(name)) and not _is_own(path)})
         answer["modules"] = self._forget_modules()
+        self._keep_finders(answer["modules"])
         return answer
 
     def _facts(self, module: ModuleType, function: str) -> dict[str, Any]:
@@ -264,7 +265,7 @@ class Project:
         for path in (os.path.abspath(filename), os.path.realpath(filename)):
             if path == self._root:
                 return ""
-            if path.startswith(self._root + os.sep) and not path.startswith(self._elsewhere):
+            if path.startswith(self._root + os.sep) and not f"{path}{os.sep}".startswith(self._elsewhere):
                 return path[len(self._root) + 1 :].replace(os.sep, "/")
         return None
 
@@ -304,6 +305,12 @@ class Project:
             if filename is not None:
                 sys.modules.pop(name, None)
         return files
+
+    def _keep_finders(self, forgotten: dict[str, str]) -> None:
+        """Keeps the finders that a package has added, which stays loaded (`six.moves`); the project's own go."""
+        for finder in sys.meta_path:
+            if finder not in self._finders and getattr(finder, "__module__", None) not in forgotten:
+                self._finders.append(finder)
 
     def _first_folder(self, folders: Any) -> str | None:
         try:

@@ -12,6 +12,13 @@ from treadle_infra.discovery.importing import RUNTIME_PACKAGES
 from treadle_infra.discovery.imports import Import, imports_of
 from treadle_infra.discovery.source import Sources
 
+PACKAGE_NOT_REQUIRED_CODE = "package-not-required"
+HELPERS_OF_THE_SDK = frozenset({"dateutil", "jmespath", "s3transfer", "six", "urllib3"})
+"""Of what Lambda's runtime brings, all that AWS does not name: boto3 and botocore are what users may count on.
+
+Source: https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:
@@ -28,24 +35,37 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """`files` are relative to the project, with forward slashes, sorted; `missing` the names that are nobody's."""
+    """`files` are relative to the project, with forward slashes, sorted; `missing` the names that are nobody's.
+
+    `imports` are the dotted names of third-party modules, and of what is taken from them, sorted.
+    """
 
     files: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
     missing: frozenset[str] = frozenset()
+    imports: tuple[str, ...] = ()
 
 
-def import_closure(sources: Sources, path: str, project_name: str, observed: Observed | None = None) -> Closure:
+def import_closure(
+    sources: Sources,
+    path: str,
+    project_name: str,
+    observed: Observed | None = None,
+    packages: frozenset[str] = frozenset(),
+) -> Closure:
     """All files of the project that the module in `path` imports, directly or not, and itself.
 
-    What is neither the project's nor Python's nor brought by Lambda's runtime is an error; each finding is independent
-    of `path`, so that it can be told once for all steps.
+    `packages` are the modules of the project's requirements. What is neither there nor the project's nor Python's nor
+    brought by Lambda's runtime is an error; each finding is independent of `path`, so that it can be told once for all
+    steps.
     """
-    return _Walk(sources, path, project_name, observed or Observed(search_folders(path))).closure()
+    return _Walk(sources, path, project_name, observed or Observed(search_folders(path)), packages).closure()
 
 
 class _Walk:
-    def __init__(self, sources: Sources, path: str, project_name: str, observed: Observed) -> None:
+    def __init__(
+        self, sources: Sources, path: str, project_name: str, observed: Observed, packages: frozenset[str]
+    ) -> None:
         self._sources = sources
         self._project_name = project_name
         self._folders = observed.folders
@@ -55,6 +75,8 @@ class _Walk:
         self._pending += [file for file in observed.opened if file.endswith(".py")]
         self._findings: dict[Finding, None] = {}
         self._missing: set[str] = set()
+        self._packages = packages
+        self._imports: set[str] = set()
 
     def closure(self) -> Closure:
         while self._pending:
@@ -62,7 +84,8 @@ class _Walk:
             if path not in self._files and self._sources.is_file(path):
                 self._files.add(path)
                 self._follow(path)
-        return Closure(tuple(sorted(self._files)), tuple(self._findings), frozenset(self._missing))
+        imports = tuple(sorted(self._imports))
+        return Closure(tuple(sorted(self._files)), tuple(self._findings), frozenset(self._missing), imports)
 
     def _follow(self, path: str) -> None:
         found = imports_of(self._sources.content(path))
@@ -93,7 +116,12 @@ class _Walk:
             return
         if files or parts[0] in self._observed:
             self._pending += files
-        elif not one.is_optional and parts[0] not in RUNTIME_PACKAGES and not self._is_folder_of_code(parts[0]):
+        elif parts[0] in self._packages:
+            self._imports.update([f"{one.module}.{name}" for name in one.names if name != "*"] or [one.module])
+        elif parts[0] in RUNTIME_PACKAGES:
+            if parts[0] in HELPERS_OF_THE_SDK and not one.is_optional:
+                self._report(_not_promised(parts[0], SourceLocation(path, one.line)))
+        elif not one.is_optional and not self._is_folder_of_code(parts[0]):
             self._missing.add(parts[0])
             self._report(self._third_party(parts[0], SourceLocation(path, one.line)))
 
@@ -175,9 +203,19 @@ class _Walk:
                 where,
                 "a step needs only `config` and `handler`; for types alone, import it under `if TYPE_CHECKING:`",
             )
-        hint = "only the project's own modules, Python's library and boto3 are there when a step runs"
+        hint = f"add the package that brings `{name}` to requirements.txt, or to `dependencies` in pyproject.toml"
         if name == self._project_name:
             hint = "the project's folder is not a package: its name is not kept; import from `src` or `steps`"
-        return error(
-            "third-party-packages-not-supported-yet", f"the package `{name}` is not supported yet", where, hint
+        message = (
+            f"nothing brings the module `{name}`: it is neither the project's nor Python's, nor of any requirement"
         )
+        return error(PACKAGE_NOT_REQUIRED_CODE, message, where, hint)
+
+
+def _not_promised(name: str, where: SourceLocation) -> Finding:
+    return warning(
+        "package-of-the-sdk",
+        f"`{name}` is on Lambda only because boto3 needs it today; any update of AWS's may change it, or take it away",
+        where,
+        f"require the package that brings `{name}`",
+    )

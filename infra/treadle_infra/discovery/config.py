@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,7 @@ class StepConfig:
     """What a config says. `step` is None where it is wrong or only drawn (`is_drawn_only`: a noop step).
 
     `virtual_subscribes` and `virtual_emits` are topics that something outside the project is drawn to take or to send.
+    `include_files` are patterns of files that the zip needs besides the imports.
     """
 
     step: Step | None
@@ -75,6 +77,7 @@ class StepConfig:
     is_drawn_only: bool = False
     virtual_subscribes: tuple[str, ...] = ()
     virtual_emits: tuple[str, ...] = ()
+    include_files: tuple[str, ...] = ()
 
 
 def read_step_config(config: Mapping[str, Any], places: ConfigPlaces, dialect: CronDialect = "and") -> StepConfig:
@@ -85,7 +88,7 @@ def read_step_config(config: Mapping[str, Any], places: ConfigPlaces, dialect: C
     broken = any(finding.severity == "error" for finding in findings)
     if found is None or broken:
         return StepConfig(None, tuple(findings))
-    return StepConfig(found.step, tuple(findings), found.is_drawn_only, found.virtual_subscribes, found.virtual_emits)
+    return dataclasses.replace(found, findings=tuple(findings))
 
 
 def read_stream_config(config: Mapping[str, Any], places: ConfigPlaces) -> tuple[Stream | None, list[Finding]]:
@@ -138,7 +141,6 @@ def _read_0(
     virtual = (tuple(read.virtual_subscribes), tuple(emit.topic for emit in read.virtual_emits))
     if isinstance(read, NoopStep):
         return StepConfig(None, (), True, *virtual)
-    _refuse_files(read.include_files, places, findings)
     infrastructure = read_infrastructure(read.infrastructure, places, findings, has_queue=isinstance(read, EventStep))
     triggers: tuple[Trigger, ...]
     match read:
@@ -165,7 +167,7 @@ def _read_0(
         memory_mb=infrastructure.memory_mb,
         timeout_seconds=infrastructure.timeout_seconds,
     )
-    return StepConfig(step, (), False, *virtual)
+    return StepConfig(step, (), False, *virtual, tuple(read.include_files))
 
 
 # 1.0: triggers, enqueues
@@ -180,7 +182,6 @@ def _read_1(
     virtual = (tuple(read.virtual_subscribes), tuple(emit.topic for emit in read.virtual_enqueues))
     if not read.triggers:
         return StepConfig(None, (), True, *virtual)
-    _refuse_files(read.include_files, places, findings)
     infrastructure = read_infrastructure(read.infrastructure, places, findings, has_queue=False)
     triggers: list[Trigger] = []
     for position, trigger in enumerate(read.triggers):
@@ -204,7 +205,7 @@ def _read_1(
         memory_mb=infrastructure.memory_mb,
         timeout_seconds=infrastructure.timeout_seconds,
     )
-    return StepConfig(step, (), False, *virtual)
+    return StepConfig(step, (), False, *virtual, tuple(read.include_files))
 
 
 def _read_trigger(
@@ -295,13 +296,6 @@ def _check_api_timeout(infrastructure: Infrastructure, places: ConfigPlaces, fin
                 places.of("infrastructure", "handler", "timeout"),
                 "answer at once, and emit to an event step that does the rest",
             )
-        )
-
-
-def _refuse_files(include_files: Sequence[str], places: ConfigPlaces, findings: list[Finding]) -> None:
-    if include_files:
-        findings.append(
-            error("include-files-not-supported-yet", "`includeFiles` is not supported yet", places.of("includeFiles"))
         )
 
 

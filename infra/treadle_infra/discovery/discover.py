@@ -23,7 +23,8 @@ from treadle_infra.discovery.crossing import (
 )
 from treadle_infra.discovery.files import find_files
 from treadle_infra.discovery.handlers import check_handler
-from treadle_infra.discovery.importing import ImportOptions
+from treadle_infra.discovery.importing import ImportOptions, SpareChild
+from treadle_infra.discovery.included import find_included
 from treadle_infra.discovery.modules import Module, read_modules
 from treadle_infra.discovery.places import ConfigPlaces
 from treadle_infra.discovery.project import read_settings
@@ -35,14 +36,16 @@ from treadle_infra.discovery.usage import usage_of
 class DiscoverOptions:
     """How a project's modules are imported.
 
-    `extra_paths`: folders with its third-party packages. `cache_directory`: where to keep what unchanged files have
-    told; it may be deleted at any time.
+    `extra_paths`: folders with its third-party packages, `packages` the modules in them. `cache_directory`: where to
+    keep what unchanged files have told; it may be deleted at any time. `spare`: keeps a process for the next discovery.
     """
 
     interpreter: str = sys.executable
     import_timeout_seconds: float = 10.0
     extra_paths: tuple[str, ...] = ()
     cache_directory: Path | None = None
+    spare: SpareChild | None = None
+    packages: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ class _Discoverer:
             self._options.import_timeout_seconds,
             self._options.extra_paths,
             None if cache is None else cache / "bytecode",
+            self._options.spare,
+            self._options.packages,
         )
         every = [*files.files, *([] if authenticating is None else [authenticating])]
         modules = read_modules(self._root, every, self._sources, import_options, cache)
@@ -95,6 +100,7 @@ class _Discoverer:
             tuple(sorted(streams, key=lambda stream: stream.name)),
             None if asked is None else read_authentication(asked, modules, self._sources, self._findings),
             settings.telemetry,
+            settings.architecture,
         )
         return Discovery(app, tuple(sorted(dict.fromkeys(self._findings), key=_by_place)))
 
@@ -107,8 +113,9 @@ class _Discoverer:
             stream, problems = read_stream_config(module.config, module.places)
             self._findings += problems
             if stream is not None and not has_errors(module.findings):
-                files = module.closure.files if stream.checks_access else ()
-                found.append((dataclasses.replace(stream, files=files), module.places))
+                if stream.checks_access:
+                    stream = dataclasses.replace(stream, files=module.files, imports=module.closure.imports)
+                found.append((stream, module.places))
         return without_duplicate_streams(found, self._findings)
 
     def _steps(self, modules: Sequence[Module], dialect: CronDialect) -> list[FoundStep]:
@@ -130,8 +137,15 @@ class _Discoverer:
             problems = list(check_handler(module.function, module.places, is_only_scheduled=is_only_scheduled))
             self._findings += problems
             usage = usage_of(self._sources, module.path, module.closure.files)
-            step = dataclasses.replace(config.step, usage=usage.usage, files=module.closure.files)
-            is_broken = has_errors([*module.findings, *problems])
+            included = find_included(self._root, config.include_files, module.places)
+            self._findings += included.findings
+            step = dataclasses.replace(
+                config.step,
+                usage=usage.usage,
+                files=tuple(sorted({*module.files, *included.files})),
+                imports=module.closure.imports,
+            )
+            is_broken = has_errors([*module.findings, *problems, *included.findings])
             found.append(FoundStep(step, module.places, usage, is_broken))
         virtual = VirtualTopics(
             frozenset(topic for config in configs for topic in config.virtual_subscribes),

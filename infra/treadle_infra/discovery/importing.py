@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,14 @@ _TICK_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """`extra_paths`: folders with the project's third-party packages, for `sys.path`."""
+    """`extra_paths`: folders with the project's third-party packages, for `sys.path`; `packages` what is in them."""
 
     interpreter: str
     timeout_seconds: float
     extra_paths: tuple[str, ...] = ()
     bytecode_folder: Path | None = None
+    spare: SpareChild | None = field(default=None, compare=False)
+    packages: frozenset[str] = frozenset()
 
 
 def import_files(project: Path, requests: Sequence[Request], options: ImportOptions) -> dict[Request, Answer]:
@@ -81,7 +83,8 @@ def import_files(project: Path, requests: Sequence[Request], options: ImportOpti
     answers: dict[Request, Answer] = {}
     pending = list(requests)
     while pending:
-        with _Child(project, options) as child:
+        spare = options.spare
+        with _Child(project, options) if spare is None else spare.take(project, options) as child:
             child.start()
             served = 0
             while pending:
@@ -117,6 +120,36 @@ class _GoneError(Exception):
         self.is_certain = is_certain
 
 
+class SpareChild:
+    """A process for the next import, as its start takes longer than most imports. It imports once and is gone."""
+
+    def __init__(self) -> None:
+        self._wanted: tuple[Path, ImportOptions] | None = None
+        self._child: _Child | None = None
+
+    def take(self, project: Path, options: ImportOptions) -> _Child:
+        """A process for an import as these options say; the `with` starts it where it does not run already."""
+        child, self._child = self._child, None
+        self._wanted = project, options
+        if child is None or child.is_for(project, options):
+            return child or _Child(project, options)
+        child.stop()
+        return _Child(project, options)
+
+    def prepare(self) -> None:
+        """Starts the process that will be wanted if the next import is like the last one."""
+        if self._wanted is not None and self._child is None:
+            child = _Child(*self._wanted)
+            with contextlib.suppress(TreadleError):  # who takes one then is told
+                self._child = child.__enter__()
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+
 class _Child:
     """A process of `child.py` with its pipes, in a process group of its own; gone when the `with` ends."""
 
@@ -127,8 +160,16 @@ class _Child:
         self._answer = bytearray()
         self._printed = bytearray()
         self._open: list[int] = []
+        self._environment = import_environment(project)
+
+    def is_for(self, project: Path, options: ImportOptions) -> bool:
+        """Whether it runs, and as one would run that is started now."""
+        same = (self._project, self._options) == (project, options)
+        return same and self._environment == import_environment(project) and self._process.poll() is None
 
     def __enter__(self) -> _Child:
+        if self._open:
+            return self
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         self._output, output = os.pipe()
@@ -141,7 +182,7 @@ class _Child:
                 stdout=output,
                 stderr=output,
                 pass_fds=(requests, answers),
-                env=import_environment(self._project),
+                env=self._environment,
                 cwd=self._project,
                 start_new_session=True,
             )
@@ -154,42 +195,52 @@ class _Child:
         for descriptor in (self._answers, self._output):
             os.set_blocking(descriptor, False)
             self._selector.register(descriptor, selectors.EVENT_READ)
+        self._send(self._setup())
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the process."""
         self._kill()
         self._close()
 
     def start(self) -> None:
         """Returns once the child runs. Raises: TreadleError `interpreter-not-usable`."""
+        try:
+            self._receive(_START_SECONDS)
+        except _GoneError as gone:
+            reason = gone.printed.strip().splitlines()[-1:] or [str(gone)]
+            raise _not_usable(self._options.interpreter, reason[0]) from gone
+
+    def _setup(self) -> object:
         options = self._options
-        setup = {
+        return {
             "root": str(self._project),
             "loader": str(LOADER),
             "extra_paths": [os.path.abspath(path) for path in options.extra_paths],  # noqa: PTH100 - links stay links
             "runtime_packages": _runtime_packages(),
             "bytecode_folder": str(options.bytecode_folder) if options.bytecode_folder else None,
         }
-        try:
-            self._exchange(setup, _START_SECONDS)
-        except _GoneError as gone:
-            reason = gone.printed.strip().splitlines()[-1:] or [str(gone)]
-            raise _not_usable(options.interpreter, reason[0]) from gone
 
     def ask(self, request: Request) -> Answer:
         """What the child tells of the file, with what it printed if the import failed. Raises: _GoneError."""
         self._printed.clear()
-        answer = self._exchange(request, self._options.timeout_seconds)
+        self._send(request)
+        answer = self._receive(self._options.timeout_seconds)
         failure: object = answer.get("error")
         if isinstance(failure, dict):
             failure["printed"] = self._tail()
         return answer
 
-    def _exchange(self, request: object, seconds: float) -> dict[str, Any]:
-        deadline = time.monotonic() + seconds
-        self._answer.clear()
+    def _send(self, request: object) -> None:
         with contextlib.suppress(BrokenPipeError):  # the reading end tells what happened
             os.write(self._requests, json.dumps(request).encode() + b"\n")
+
+    def _receive(self, seconds: float) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        self._answer.clear()
         while not self._answer.endswith(b"\n"):
             left = deadline - time.monotonic()
             if left <= 0 or len(self._answer) > _ANSWER_BYTES:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from treadle.loader import search_folders
-from treadle_infra.app.findings import Finding, SourceLocation, error, warning
+from treadle_infra.app.findings import Finding, SourceLocation, error
 from treadle_infra.discovery.closure import Closure, Observed, import_closure
 from treadle_infra.discovery.files import ProjectFile
 from treadle_infra.discovery.import_cache import ImportCache
@@ -23,7 +23,7 @@ class Module:
     """A file's module. `config` None: what is wrong stands in `findings`, where the file should have one.
 
     `function` is what the child tells of `file.function`; None where the module has none of this name, or where it
-    cannot be imported.
+    cannot be imported. `data_files` are those that it reads when it is imported, hidden ones aside.
     """
 
     file: ProjectFile
@@ -33,17 +33,23 @@ class Module:
     config: Mapping[str, Any] | None = None
     function: Mapping[str, Any] | None = None
     is_imported: bool = True
+    data_files: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
         return self.file.path
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What its zip needs of the project: the import closure, and the data that it reads when it is imported."""
+        return tuple(sorted({*self.closure.files, *self.data_files}))
 
 
 def read_modules(
     project: Path, files: Iterable[ProjectFile], sources: Sources, options: ImportOptions, cache: Path | None
 ) -> list[Module]:
     """The modules of all `files`, in their order. Only those that have changed are imported."""
-    reader = _Reader(project, sources, ImportCache(cache, project, options))
+    reader = _Reader(project, sources, ImportCache(cache, project, options), options.packages)
     every = list(files)
     known = {file: found for file in every if (found := reader.remembered(file)) is not None}
     unknown = [(file.path, file.function) for file in every if file not in known]
@@ -52,10 +58,11 @@ def read_modules(
 
 
 class _Reader:
-    def __init__(self, project: Path, sources: Sources, cache: ImportCache) -> None:
+    def __init__(self, project: Path, sources: Sources, cache: ImportCache, packages: frozenset[str]) -> None:
         self._project = project
         self._sources = sources
         self._cache = cache
+        self._packages = packages
 
     def remembered(self, file: ProjectFile) -> Module | None:
         """The module as it was imported before, where nothing that it is made from has changed."""
@@ -76,10 +83,10 @@ class _Reader:
             answer.get("modules") or {},
             tuple(answer.get("opened") or ()),
         )
-        closure = import_closure(self._sources, file.path, self._project.name, observed)
+        closure = import_closure(self._sources, file.path, self._project.name, observed, self._packages)
         places = config_places(file.path, self._sources.content(file.path))
         data_files = [path for path in observed.opened if not path.endswith(".py") and self._sources.is_file(path)]
-        findings = [*closure.findings, *_failures(file, answer, closure), *_data_files(file, data_files)]
+        findings = [*closure.findings, *_failures(file, answer, closure)]
         if "error" not in answer:
             findings += self._unreadable(closure)
             findings += _config_problems(answer, places) if file.kind != "authentication" else ()
@@ -92,6 +99,7 @@ class _Reader:
             cast("dict[str, Any]", config) if isinstance(config, dict) else None,
             answer.get("function"),
             "error" not in answer,
+            tuple(path for path in data_files if not path.rpartition("/")[2].startswith(".")),
         )
         return module, sorted({*closure.files, *data_files})
 
@@ -137,14 +145,3 @@ def _config_problems(answer: Answer, places: ConfigPlaces) -> Iterator[Finding]:
         yield error("config-missing", f"No 'config' found in module {places.path}", places.config, hint)
     elif not isinstance(answer["config"], dict):
         yield error("config-not-json", "`config` must be a dict", places.config)
-
-
-def _data_files(file: ProjectFile, data_files: Iterable[str]) -> Iterator[Finding]:
-    for path in data_files:
-        if not path.rpartition("/")[2].startswith("."):
-            yield warning(
-                "data-file-not-bundled",
-                f"`{file.path}` reads `{path}` when it is imported, but only Python files go into its zip yet",
-                SourceLocation(file.path),
-                "keep the text in a Python file",
-            )

@@ -11,16 +11,17 @@ from typing import Any, TypeVar, cast
 
 from treadle.names import APP_NAME_LIMIT, is_app_name, legal_app_name
 from treadle_infra.app.findings import Finding, SourceLocation, error
-from treadle_infra.app.model import CronDialect, Telemetry
+from treadle_infra.app.model import Architecture, CronDialect, Telemetry
 from treadle_infra.discovery.toml_file import TomlFile, read_toml
 from treadle_infra.discovery.validation import shown
 
 T = TypeVar("T")
 
-_SETTINGS = ("name", "cron_dialect", "streams", "telemetry")
+_SETTINGS = ("name", "architecture", "cron_dialect", "streams", "telemetry")
 _STREAMS = ("authenticate",)
 _TELEMETRY = ("otlp_endpoint", "service_name")
 _DIALECTS: Mapping[str, CronDialect] = {"and": "and", "unix": "unix"}
+_ARCHITECTURES: Mapping[str, Architecture] = {"arm64": "arm64", "x86_64": "x86_64"}
 _SECRETS = ("otlp_headers", "headers")
 _NAME_CODE = "app-name-not-allowed"
 _INVALID_CODE = "project-setting-invalid"
@@ -52,6 +53,7 @@ class ProjectSettings:
     authenticate: AuthenticateSetting | None = None
     telemetry: Telemetry | None = None
     findings: tuple[Finding, ...] = ()
+    architecture: Architecture = "arm64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class _Read:
     authenticate: AuthenticateSetting | None = None
     otlp_endpoint: str | None = None
     service_name: str | None = None
+    architecture: Architecture | None = None
 
 
 def read_settings(project: Path) -> ProjectSettings:
@@ -75,12 +78,14 @@ def read_settings(project: Path) -> ProjectSettings:
     name = _first(one.name for one in found) or legal_app_name(_fallback_name(project, pyproject))
     endpoint = _first(one.otlp_endpoint for one in found)
     dialects: list[CronDialect] = [one.cron_dialect for one in found if one.cron_dialect is not None]
+    architectures: list[Architecture] = [one.architecture for one in found if one.architecture is not None]
     return ProjectSettings(
         name,
         dialects[0] if dialects else "and",
         _first(one.authenticate for one in found),
         None if endpoint is None else Telemetry(endpoint, _first(one.service_name for one in found) or name),
         tuple(findings),
+        architectures[0] if architectures else "arm64",
     )
 
 
@@ -139,6 +144,7 @@ class _Reader:
             None if streams is None else self._authenticate(streams),
             None if telemetry is None else self._otlp_endpoint(telemetry),
             None if telemetry is None else self._service_name(telemetry),
+            self._architecture(),
         )
 
     def _section(self, key: str, known: Sequence[str]) -> _Table | None:
@@ -186,6 +192,17 @@ class _Reader:
             return _DIALECTS[dialect]
         message = f"`cron_dialect` must be `and` (Motia: both fields of days) or `unix` (either); got {shown(dialect)}"
         self._refuse(self._table, "cron_dialect", message)
+        return None
+
+    def _architecture(self) -> Architecture | None:
+        architecture: object = self._table.values.get("architecture")
+        if architecture is None:
+            return None
+        if isinstance(architecture, str) and architecture in _ARCHITECTURES:
+            return _ARCHITECTURES[architecture]
+        self._refuse(
+            self._table, "architecture", f"`architecture` must be `arm64` or `x86_64`; got {shown(architecture)}"
+        )
         return None
 
     def _authenticate(self, streams: _Table) -> AuthenticateSetting | None:

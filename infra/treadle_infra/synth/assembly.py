@@ -38,17 +38,23 @@ class Assembly:
         return self.templates[TEMPLATE_FILE]
 
 
-def synthesize(topology: Topology, artifacts: Mapping[str, Artifact]) -> Assembly:
-    """The assembly of a topology; `artifacts` has one entry for each step that has a function. Pure."""
-    code_keys = {step: artifact_object_key(topology.app, artifact) for step, artifact in artifacts.items()}
+def synthesize(
+    topology: Topology, artifacts: Mapping[str, Artifact], layers: Mapping[str, Artifact] | None = None
+) -> Assembly:
+    """The assembly of a topology. Pure.
+
+    `artifacts` has one entry for each step that has a function, `layers` one for each layer, by its key.
+    """
+    every = {**artifacts, **(layers or {})}
+    code_keys = {name: artifact_object_key(topology.app, artifact) for name, artifact in every.items()}
     templates = {TEMPLATE_FILE: build_template(topology, code_keys)}
     return Assembly(
         app=topology.app,
         stage=topology.stage,
         stack_name=topology.stack_name,
         templates=templates,
-        manifest=build_manifest(topology, templates, artifacts),
-        artifacts=tuple(sorted(artifacts.values(), key=lambda artifact: artifact.key)),
+        manifest=build_manifest(topology, templates, every),
+        artifacts=tuple(sorted(every.values(), key=lambda artifact: artifact.key)),
     )
 
 

@@ -17,6 +17,7 @@ from treadle_infra.topology.references import (
     HttpApiRef,
     HttpStageRef,
     IntegrationRef,
+    LayerRef,
     LogGroupRef,
     QueuePolicyRef,
     QueueRef,
@@ -37,6 +38,8 @@ from treadle_infra.topology.references import (
     WebSocketRouteRef,
     WebSocketStageRef,
 )
+
+_LAYER_KEY_LENGTH = 32
 
 
 def ref(reference: Reference) -> Json:
@@ -61,6 +64,8 @@ def logical_id_of(reference: Reference) -> str:
     match reference:
         case FunctionRef(step):
             return logical_id("Function", step)
+        case LayerRef(key):
+            return f"Layer{key[:_LAYER_KEY_LENGTH]}"
         case AliasRef(step):
             return logical_id("Alias", step)
         case RoleRef(step):

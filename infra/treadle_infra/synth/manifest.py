@@ -11,6 +11,7 @@ from treadle_infra.topology.model import (
     Alias,
     DeadLetterQueue,
     Function,
+    Layer,
     LogGroup,
     Queue,
     Role,
@@ -41,18 +42,23 @@ def build_manifest(topology: Topology, template_files: Iterable[str], artifacts:
 
     Example: {"assembly": 1, "app": "chat", "stage": "dev", "stack": "chat--dev", "templates": ["template.json"],
     "artifacts": [{"key": "<sha256>", "file": "artifacts/<sha256>.zip", "objectKey": "treadle/chat/<sha256>.zip",
-    "step": "SendMessage"}], "steps": [...], "topics": [{"topic": "sent", "name": "chat--dev--sent"}],
+    "step": "SendMessage"}, {"key": "<sha256>", ..., "packages": ["six 1.17.0"]}], "steps": [...],
+    "topics": [{"topic": "sent", "name": "chat--dev--sent"}],
     "stateTable": "chat--dev--state", "streams": [{"stream": "messages", "table": "chat--dev--messages--stream"}],
     "systemFunctions": [{"name": "_treadle-broadcast", "function": "chat--dev--_treadle-broadcast", ...}]}
     """
     functions = list(topology.of(Function))
+    layers = list(topology.of(Layer))
     return {
         "assembly": ASSEMBLY_FORMAT,
         "app": topology.app,
         "stage": topology.stage,
         "stack": topology.stack_name,
         "templates": list(template_files),
-        "artifacts": [_artifact(topology.app, one.ref.step, artifacts[one.ref.step]) for one in functions],
+        "artifacts": [
+            *(_artifact(topology.app, artifacts[one.ref.step], {"step": one.ref.step}) for one in functions),
+            *(_artifact(topology.app, artifacts[one.ref.key], {"packages": [*one.packages]}) for one in layers),
+        ],
         "steps": _steps(topology, artifacts),
         "topics": [{"topic": topic.ref.topic, "name": topic.name} for topic in topology.of(Topic)],
         "stateTable": next((table.name for table in topology.of(StateTable)), None),
@@ -61,12 +67,12 @@ def build_manifest(topology: Topology, template_files: Iterable[str], artifacts:
     }
 
 
-def _artifact(app: str, step: str, artifact: Artifact) -> Json:
+def _artifact(app: str, artifact: Artifact, what: Object) -> Json:
     return {
         "key": artifact.key,
         "file": artifact_file(artifact),
         "objectKey": artifact_object_key(app, artifact),
-        "step": step,
+        **what,
     }
 
 
@@ -130,6 +136,7 @@ class _Functions:
             "runtime": function.runtime,
             "memoryMb": function.memory_mb,
             "timeoutSeconds": function.timeout_seconds,
+            "layers": [self._artifacts[layer.key].key for layer in function.layers],
         }
 
 

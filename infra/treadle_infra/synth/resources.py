@@ -29,6 +29,7 @@ from treadle_infra.topology.model import (
     HttpApi,
     HttpStage,
     Integration,
+    Layer,
     LogGroup,
     Origin,
     Queue,
@@ -68,13 +69,15 @@ from treadle_infra.topology.references import (
 )
 
 ARTIFACT_BUCKET_PARAMETER = "ArtifactBucket"
+_DESCRIPTION_LIMIT = 256
+"""Source: https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html"""
 
 
 class ResourceBuilder:
     """Builds the template's entry for each resource of one stack."""
 
     def __init__(self, app: str, stage: str, code_keys: Mapping[str, str]) -> None:
-        """`code_keys`: the S3 key of each step's zip."""
+        """`code_keys`: the S3 key of each step's zip, and of each layer's by the layer's own key."""
         self._app = app
         self._stage = stage
         self._code_keys = code_keys
@@ -87,6 +90,8 @@ class ResourceBuilder:
         match resource:
             case Function():
                 return self._function(resource)
+            case Layer():
+                return self._layer(resource)
             case Alias():
                 return _alias(resource)
             case Role():
@@ -142,6 +147,7 @@ class ResourceBuilder:
         variables = dict[str, Json](function.environment)
         if function.connections is not None:
             variables["TREADLE_WS_ENDPOINT"] = connections_url(self._stage, "https")
+        layers: Object = {"Layers": [ref(layer) for layer in function.layers]} if function.layers else {}
         return entry(
             "AWS::Lambda::Function",
             function.origin,
@@ -154,12 +160,33 @@ class ResourceBuilder:
                     "S3Bucket": {"Ref": ARTIFACT_BUCKET_PARAMETER},
                     "S3Key": self._code_keys[function.ref.step],
                 },
+                **layers,
                 "MemorySize": function.memory_mb,
                 "Timeout": function.timeout_seconds,
                 "Environment": {"Variables": variables},
                 "Role": get_att(function.role, "Arn"),
                 "LoggingConfig": {"LogFormat": "JSON", "LogGroup": ref(function.log_group)},
                 "Tags": self._tags(function.origin),
+            },
+        )
+
+    def _layer(self, layer: Layer) -> Object:
+        """No `DeletionPolicy`: a version of a function that has a layer keeps it when the layer is deleted.
+
+        Source: https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
+        """
+        return entry(
+            "AWS::Lambda::LayerVersion",
+            layer.origin,
+            {
+                "LayerName": layer.name,
+                "Description": _shortened(", ".join(layer.packages)),
+                "CompatibleRuntimes": [layer.runtime],
+                "CompatibleArchitectures": [layer.architecture],
+                "Content": {
+                    "S3Bucket": {"Ref": ARTIFACT_BUCKET_PARAMETER},
+                    "S3Key": self._code_keys[layer.ref.key],
+                },
             },
         )
 
@@ -418,3 +445,7 @@ def _integration(integration: Integration) -> Object:
             "TimeoutInMillis": integration.timeout_milliseconds,
         },
     )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _DESCRIPTION_LIMIT else f"{text[: _DESCRIPTION_LIMIT - 3]}..."

@@ -12,6 +12,7 @@ from treadle_infra.app.paths import gateway_path
 from treadle_infra.topology.batches import Timing, timing
 from treadle_infra.topology.cron import schedule_resources, scheduled, scheduler_role
 from treadle_infra.topology.grants import grants_for
+from treadle_infra.topology.layers import layer_resources, layers_of
 from treadle_infra.topology.live import live_resources
 from treadle_infra.topology.model import (
     SHARED,
@@ -57,7 +58,6 @@ from treadle_infra.topology.references import (
     WebSocketStageRef,
 )
 from treadle_infra.topology.settings import (
-    ARCHITECTURE,
     DEAD_LETTER_RETENTION_SECONDS,
     LOG_RETENTION_DAYS,
     PYTHON_RUNTIME,
@@ -125,6 +125,7 @@ class _Builder:
             yield HttpStage(HttpStageRef(), api, "$default", SHARED)
         if self._app.streams:
             yield from live_resources(self._app, self._names, keeps_data=self._keeps_data)
+        yield from layer_resources(self._app, self._names)
         yield from scheduler_role(self._names, self._schedules.values())
 
     def step(self, step: Step) -> Iterator[Resource]:
@@ -151,7 +152,7 @@ class _Builder:
             name=self._names.function(step.name),
             handler=handler,
             runtime=PYTHON_RUNTIME,
-            architecture=ARCHITECTURE,
+            architecture=self._app.architecture,
             memory_mb=step.memory_mb,
             timeout_seconds=timeout_seconds,
             environment=environment(self._names),
@@ -159,6 +160,7 @@ class _Builder:
             role=RoleRef(step.name),
             log_group=LogGroupRef(step.name),
             origin=origin,
+            layers=layers_of(self._app, step.name),
         )
 
     def _routes(self, step: Step, triggers: list[HttpTrigger], origin: Origin) -> Iterator[Resource]:

@@ -23,6 +23,7 @@ from treadle_infra.topology.model import (
     HttpApi,
     HttpStage,
     Integration,
+    Layer,
     LogGroup,
     Origin,
     Queue,
@@ -190,7 +191,7 @@ def _physical_names(topology: Topology) -> Iterator[tuple[str, str, Origin]]:
                 continue  # named by what they belong to
             case StreamMapping() | WebSocketStage() | WebSocketIntegration() | WebSocketRoute():
                 continue
-            case RulePermission() | AsynchronousSettings():
+            case RulePermission() | AsynchronousSettings() | Layer():
                 continue
             case _:
                 assert_never(resource)

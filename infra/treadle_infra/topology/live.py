@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from treadle.names import BROADCAST, LIVE_ALIAS, WEBSOCKET, Names
 from treadle_infra.app.model import App
 from treadle_infra.topology.grants import broadcast_grants, websocket_grants
+from treadle_infra.topology.layers import layers_of
 from treadle_infra.topology.model import (
     SHARED,
     Alias,
@@ -41,7 +42,6 @@ from treadle_infra.topology.references import (
     WebSocketStageRef,
 )
 from treadle_infra.topology.settings import (
-    ARCHITECTURE,
     DEAD_LETTER_RETENTION_SECONDS,
     LOG_RETENTION_DAYS,
     PYTHON_RUNTIME,
@@ -74,9 +74,9 @@ def live_resources(app: App, names: Names, *, keeps_data: bool) -> Iterator[Reso
     yield ConnectionsTable(ConnectionsTableRef(), names.connections_table(), SHARED)
     yield from _web_socket_api(names)
     grants = websocket_grants(app, names.stage)
-    yield from _function(WEBSOCKET, "websocket", WEBSOCKET_TIMEOUT_SECONDS, WEBSOCKET_MEMORY_MB, grants, names)
+    yield from _function(app, WEBSOCKET, "websocket", WEBSOCKET_TIMEOUT_SECONDS, WEBSOCKET_MEMORY_MB, grants, names)
     grants = broadcast_grants(app, names.stage)
-    yield from _function(BROADCAST, "broadcast", BROADCAST_TIMEOUT_SECONDS, BROADCAST_MEMORY_MB, grants, names)
+    yield from _function(app, BROADCAST, "broadcast", BROADCAST_TIMEOUT_SECONDS, BROADCAST_MEMORY_MB, grants, names)
     dead_letter_queue = DeadLetterQueueRef(BROADCAST)
     queue_name = names.dead_letter_queue(BROADCAST)
     yield DeadLetterQueue(dead_letter_queue, queue_name, DEAD_LETTER_RETENTION_SECONDS, SHARED)
@@ -103,7 +103,7 @@ def _web_socket_api(names: Names) -> Iterator[Resource]:
 
 
 def _function(
-    name: str, entry: str, timeout_seconds: int, memory_mb: int, grants: tuple[Grant, ...], names: Names
+    app: App, name: str, entry: str, timeout_seconds: int, memory_mb: int, grants: tuple[Grant, ...], names: Names
 ) -> Iterator[Resource]:
     """One of Treadle's own functions with what belongs to it."""
     yield LogGroup(LogGroupRef(name), names.log_group(name), LOG_RETENTION_DAYS, SHARED)
@@ -113,7 +113,7 @@ def _function(
         name=names.function(name),
         handler=f"treadle.entry.{entry}.handler",
         runtime=PYTHON_RUNTIME,
-        architecture=ARCHITECTURE,
+        architecture=app.architecture,
         memory_mb=memory_mb,
         timeout_seconds=timeout_seconds,
         environment=environment(names),
@@ -121,5 +121,6 @@ def _function(
         role=RoleRef(name),
         log_group=LogGroupRef(name),
         origin=SHARED,
+        layers=layers_of(app, name),
     )
     yield Alias(AliasRef(name), LIVE_ALIAS, FunctionRef(name), SHARED)

@@ -25,6 +25,7 @@ from treadle_infra.topology.references import (
     HttpApiRef,
     HttpStageRef,
     IntegrationRef,
+    LayerRef,
     LogGroupRef,
     QueuePolicyRef,
     QueueRef,
@@ -85,11 +86,24 @@ class Function:
     role: RoleRef
     log_group: LogGroupRef
     origin: Origin
+    layers: tuple[LayerRef, ...] = ()
 
     @property
     def is_system(self) -> bool:
         """Whether it is one of Treadle's own, which no step stands for."""
         return self.ref.step.startswith(SYSTEM_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Third-party packages that functions run with; `packages` are like `six 1.17.0`, sorted."""
+
+    ref: LayerRef
+    name: str
+    runtime: str
+    architecture: str
+    packages: tuple[str, ...]
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +403,7 @@ class AsynchronousSettings:
 
 Resource = (
     Function
+    | Layer
     | Alias
     | Role
     | LogGroup

@@ -12,6 +12,13 @@ class FunctionRef:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerRef:
+    """The layer of one set of packages, by the key of their contents: other contents are another layer."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class AliasRef:
     step: str
 
@@ -162,6 +169,7 @@ class AsynchronousSettingsRef:
 
 Reference = (
     FunctionRef
+    | LayerRef
     | AliasRef
     | RoleRef
     | LogGroupRef

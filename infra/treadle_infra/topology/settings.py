@@ -5,7 +5,6 @@ from __future__ import annotations
 from treadle.names import Names
 
 PYTHON_RUNTIME = "python3.13"
-ARCHITECTURE = "arm64"
 DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600
 LOG_RETENTION_DAYS = 14
 

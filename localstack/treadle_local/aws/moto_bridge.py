@@ -5,6 +5,10 @@ but a mock and loses writes when threads meet in it: every contact happens on on
 ways in: `forward` hands on a client's HTTP request, `call` is the same for the emulator's own use (an operation by
 AWS's names). Internals leaned on: the WSGI dispatcher of server mode, and `get_service_model` with its
 loader.
+
+Importing moto takes half a second and tens of megabytes, which most projects never need: the first call does it. What a
+deployment uploads before that waits in `deposit`, and is an object in S3 from the moment that moto is there; `later`
+does the same for operations.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import io
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlencode
 
@@ -25,13 +29,11 @@ from treadle_local.http.messages import Request, Response
 
 T = TypeVar("T")
 _log = logging.getLogger("treadle.moto")
-# What every deployment needs: loading a service's model and backend takes moto a tenth of a second or more.
-_WARM_UP = (("s3", "ListBuckets"),)
 _HOP_BY_HOP = frozenset({"content-length", "connection", "transfer-encoding", "server", "date"})
 
 
 class Moto:
-    """moto on its own thread. Importing it takes over a second: that starts at once; `ready` waits for it."""
+    """moto on its own thread, imported when it is first called."""
 
     def __init__(self, region: Region) -> None:
         self._region = region
@@ -39,11 +41,30 @@ class Moto:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="moto")
         self._backends: Any = None
         self._wsgi: Callable[[dict[str, Any], Callable[..., Any]], Any] | None = None
-        self._loaded: Future[None] = self._worker.submit(self._load)
+        self._is_called = False
+        self._deposits: dict[tuple[str, str], bytes] = {}
+        self._postponed: list[tuple[str, str, Params]] = []
 
-    async def ready(self) -> None:
-        """Returns when moto is imported."""
-        await asyncio.wrap_future(self._loaded)
+    @property
+    def is_asleep(self) -> bool:
+        """Whether nobody has called it yet."""
+        return not self._is_called
+
+    def later(self, service: str, operation: str, params: Params) -> bool:
+        """Keeps an operation, whose result the caller knows, until moto is called; False where that was before."""
+        if not self._is_called:
+            self._postponed.append((service, operation, dict(params)))
+        return not self._is_called
+
+    def deposit(self, bucket: str, key: str, content: bytes) -> bool:
+        """Keeps an object for the time until moto is called; False where that was before: then it is for S3 to keep."""
+        if not self._is_called:
+            self._deposits[bucket, key] = content
+        return not self._is_called
+
+    def deposited(self, bucket: str, key: str) -> bytes | None:
+        """The object that was deposited; None where there is none, or where S3 has it by now."""
+        return None if self._is_called else self._deposits.get((bucket, key))
 
     def close(self) -> None:
         """Ends the worker thread."""
@@ -58,12 +79,22 @@ class Moto:
         cast("Any", moto.core.utils).create_loader = lambda: loader
         self._backends = backends
         self._wsgi = DomainDispatcherApplication(create_backend_app)
-        for service, operation in _WARM_UP:
-            self._call(service, operation, {})
+        for bucket in {bucket for bucket, _ in self._deposits}:
+            self._call("s3", "CreateBucket", {"Bucket": bucket})
+        for (bucket, key), content in self._deposits.items():
+            self._call("s3", "PutObject", {"Bucket": bucket, "Key": key, "Body": content})
+        self._deposits.clear()
+        for service, operation, params in self._postponed:
+            self._call(service, operation, params)
+        self._postponed.clear()
 
     async def _run(self, work: Callable[[], T]) -> T:
+        self._is_called = True
+
         def locked() -> T:
             with self._lock:
+                if self._wsgi is None:
+                    self._load()
                 return work()
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, locked)
@@ -75,7 +106,7 @@ class Moto:
         return await self._run(lambda: self._serve(request))
 
     def _serve(self, request: Request) -> Response:
-        assert self._wsgi is not None  # noqa: S101 - loading was the worker's first job
+        assert self._wsgi is not None  # noqa: S101 - loading comes before the first call
         captured: list[Any] = []
 
         def start_response(status: str, headers: Sequence[tuple[str, str]], _info: object = None) -> None:

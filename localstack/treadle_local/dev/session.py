@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ from treadle_infra.app.findings import Finding, TreadleError, has_errors
 from treadle_infra.app.model import App
 from treadle_infra.compile import Compilation, compile_project
 from treadle_infra.discovery.environment import project_environment
+from treadle_infra.discovery.importing import SpareChild
 from treadle_infra.interpreters import find_interpreter
 from treadle_infra.options import usual_options
 from treadle_infra.project_folder import prepare_folder, write_whole
@@ -100,13 +102,13 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
 class _Session:
     def __init__(self, options: DevOptions, tell: Tell) -> None:
         self._options = options
-        self._tell = tell
+        self._translator = Translator(tell)
+        self._tell = self._translator.tell
         self._started = time.perf_counter()
         self._folder = prepare_folder(options.project)
         self._clock: Clock = RealClock()
         self._region = Region()
         self._moto = Moto(self._region)
-        self._translator = Translator(tell)
         self._compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile")
         self._lock: ProjectLock | None = None
         self._persistence: Persistence | None = None
@@ -120,6 +122,7 @@ class _Session:
         self._is_current_deployed = False
         self._shown: tuple[Finding, ...] = ()
         self._edits: Edits | None = None
+        self._spare = SpareChild()
         self._local_environment = project_environment(options.project)
         self.once_exit_code = 0
 
@@ -155,7 +158,6 @@ class _Session:
             self._tell(Found(compilation.findings))
             self._shown = compilation.findings
             self.once_exit_code = int(has_errors(compilation.findings))
-        await self._moto.ready()
         deployed = await self._deploy(compilation)
         if not deployed:
             self.once_exit_code = 1
@@ -167,7 +169,6 @@ class _Session:
         assembly = self._assembly() if compilation.assembly is not None else NOTHING
         self._ready = True
         emulator.sqs.all_queues_are_there()
-        spare_collections()
         http_url = f"http://{self._options.host}:{listener.port}"
         ready = Ready(
             http_url=http_url,
@@ -214,12 +215,15 @@ class _Session:
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Reloads on changes until told to stop."""
+        spare_collections()
         if self._edits is None:
             await stop.wait()
             return
+        await self._compile_thread(self._spare.prepare)
         while await _unless(stop, self._edits.next()):
             if not await _unless(stop, self._try_to_reload()):
                 return
+            await self._compile_thread(self._spare.prepare)
 
     async def tell_permissions(self) -> None:
         """The report on granted and used permissions, where it was asked for."""
@@ -247,7 +251,7 @@ class _Session:
         started = time.perf_counter()
         parts_before = self._parts
         self._reread_environment()
-        compilation = await self._compile()
+        compilation = await self._compile(is_reload=True)
         before = self._current
         # what runs and is broken now keeps running as it was: a step with its queue and messages, a stream's access
         kept = before is not None and bool((_broken(compilation) - _broken(before)) & _files_in_use(before.app))
@@ -261,6 +265,7 @@ class _Session:
             return
         if not self._ready:
             self._announce(compilation)
+            spare_collections()
             return
         changed, removed = _difference(before, compilation)
         parts, removed_parts = changed_parts(parts_before, self._parts)
@@ -274,13 +279,23 @@ class _Session:
         mended, left = errors_of(self._shown) - errors_of(findings), errors_of(findings)
         if mended and not has_errors(fresh):
             self._tell(Mended(len(mended), len(left)))
-        self._shown = findings
+        # where something is broken, not all is looked at: a warning that is missing then is not gone
+        unseen = [one for one in self._shown if one.severity != "error"] if left else []
+        self._shown = (*findings, *new_findings(findings, unseen))
 
     # compile and deploy
 
-    async def _compile(self) -> Compilation:
+    async def _compile(self, *, is_reload: bool = False) -> Compilation:
         project = self._options.project
-        return await self._compile_thread(lambda: compile_project(project, STAGE, usual_options(project)))
+
+        def compile_now() -> Compilation:
+            options = usual_options(project, "host")
+            # a step's own bytecode would be compiled for longer than it spares the step
+            bundle = dataclasses.replace(options.bundle, compiles=not is_reload)
+            discover = dataclasses.replace(options.discover, spare=self._spare)
+            return compile_project(project, STAGE, dataclasses.replace(options, discover=discover, bundle=bundle))
+
+        return await self._compile_thread(compile_now)
 
     async def _compile_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._compiler, work)
@@ -356,11 +371,13 @@ class _Session:
             await self._listener.close()
         if self._emulator is not None:
             await self._emulator.close()
+            self._translator.tell_all()
         else:
             self._moto.close()
             if self._persistence is not None:
                 self._persistence.close()
         self._compiler.shutdown(wait=True, cancel_futures=True)
+        self._spare.close()
         if self._lock is None:
             return
         with contextlib.suppress(OSError, ValueError, AttributeError):

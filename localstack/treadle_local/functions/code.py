@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import io
+import struct
 import zipfile
 
 from treadle_local.aws.errors import AwsError
@@ -16,16 +17,22 @@ from treadle_local.functions.refusals import invalid, not_here
 # Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAXIMUM_UNZIPPED_BYTES = 262_144_000
 MAXIMUM_REQUEST_BYTES = 70_167_211
+# Of a zip's end; and of a member in its directory: signature, version, size, lengths of name, extra field and comment.
+_END = struct.Struct("<4s4H2IH")
+_MEMBER = struct.Struct("<4s2xH16xI3H")
+_MEMBER_HEADER_BYTES = 46
+_USUAL_VERSION = 20
+_SIZE_ELSEWHERE = 0xFFFF_FFFF
 _NOT_YET = ("ImageUri", "S3ObjectVersion", "SourceKMSKeyArn")
 
 
-def check_source(code: Params, operation: str) -> None:
+def check_source(code: Params, operation: str, what: str = "a function's code") -> None:
     """Returns when the parameters name one source of code, and one that can be had here."""
     for member in _NOT_YET:
         if code.get(member):
-            raise not_here(f"{member} of a function's code")
+            raise not_here(f"{member} of {what}")
     if code.get("S3ObjectStorageMode") == "REFERENCE":
-        raise not_here("S3ObjectStorageMode REFERENCE of a function's code")
+        raise not_here(f"S3ObjectStorageMode REFERENCE of {what}")
     zip_file = code.get("ZipFile")
     if zip_file is not None:
         if code.get("S3Bucket") or code.get("S3Key"):
@@ -57,16 +64,43 @@ def package(content: bytes) -> CodePackage:
     if not content:
         raise invalid("Uploaded file must be a non-empty zip")
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
+        sizes = _sizes_of_usual_zip(content)
+        if sizes is None:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                sizes = [member.file_size for member in archive.infolist()]
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, ValueError) as error:
         raise invalid("Could not unzip uploaded file. Please check your file, then try to upload again.") from error
-    if not members:
+    if not sizes:
         raise invalid("Uploaded file must be a non-empty zip")
-    if sum(member.file_size for member in members) >= MAXIMUM_UNZIPPED_BYTES:
+    unzipped_size = sum(sizes)
+    if unzipped_size >= MAXIMUM_UNZIPPED_BYTES:
         raise invalid(f"Unzipped size must be smaller than {MAXIMUM_UNZIPPED_BYTES} bytes")
     digest = base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
-    return CodePackage(digest, len(content), content)
+    return CodePackage(digest, len(content), content, unzipped_size)
+
+
+def _sizes_of_usual_zip(content: bytes) -> list[int] | None:
+    """The unzipped sizes of a zip's members; None for one of an unusual form, or for what is none: `zipfile` tells.
+
+    `zipfile` takes 2 ms for the files that every function has, fifty functions a tenth of a second.
+    Source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+    """
+    end = len(content) - _END.size
+    if end < 0:
+        return None
+    signature, disk, first_disk, _, count, length, start, comment = _END.unpack_from(content, end)
+    if (signature, disk, first_disk, comment, start + length) != (b"PK\5\6", 0, 0, 0, end):
+        return None
+    sizes: list[int] = []
+    while start + _MEMBER.size <= end:
+        signature, version, size, name, extra, note = _MEMBER.unpack_from(content, start)
+        named = start + _MEMBER_HEADER_BYTES
+        is_usual = signature == b"PK\1\2" and version <= _USUAL_VERSION and size != _SIZE_ELSEWHERE
+        if not (is_usual and content[named : named + name].isascii()):
+            return None
+        sizes.append(size)
+        start = named + name + extra + note
+    return sizes if start == end and len(sizes) == count else None
 
 
 def _decoded(zip_file: bytes | str) -> bytes:

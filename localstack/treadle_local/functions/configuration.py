@@ -59,7 +59,6 @@ _NOT_YET = (
     "FileSystemConfigs",
     "ImageConfig",
     "KMSKeyArn",
-    "Layers",
     "PublishTo",
     "RuntimeConfig",
     "TenancyConfig",
@@ -139,7 +138,7 @@ def render(version: FunctionVersion, arn: str) -> Result:
         "Description": version.description,
         "Timeout": version.timeout_seconds,
         "MemorySize": version.memory_mb,
-        "LastModified": _moment(version.last_modified),
+        "LastModified": moment(version.last_modified),
         "CodeSha256": version.code.sha256_base64,
         "Version": version.version,
         "TracingConfig": {"Mode": version.tracing_mode},
@@ -152,12 +151,16 @@ def render(version: FunctionVersion, arn: str) -> Result:
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": _rendered_logging(version.logging),
     }
+    if version.layers:
+        packages = zip(version.layers, version.layer_packages, strict=True)
+        result["Layers"] = [{"Arn": layer, "CodeSize": package.size} for layer, package in packages]
     if version.environment:
         result["Environment"] = {"Variables": dict(version.environment)}
     return result
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
+    """A time as Lambda writes it: 2026-01-31T12:00:00.000+0000"""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
-import sys
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from treadle_local.functions.output import Output
+from treadle_local.functions.processes import Launch, Process, Processes, signal_group
 from treadle_local.functions.runtime_api import RuntimeApi
 from treadle_local.http.messages import Response
 
@@ -27,21 +28,32 @@ INIT_TIMEOUT_SECONDS = 10.0
 RESPONSE_LIMIT_BYTES = 6_291_556
 """Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (6 MB for a synchronous response)"""
 _REMEMBERED_LINES = 4096
-_TELL_SECONDS = 0.2
-"""So often it is looked for what a process writes while it works on an event; short ones tell it when they end."""
-_PIPE_BYTES = 1024 * 1024
+_LOOK_SECONDS = 0.2
+"""So often a process that works on an event is looked after: for what it writes, and the memory that it has."""
 _STATUS_BYTES = 2048
+_SIGNALS: dict[int, str] = {
+    signal.SIGKILL: "killed",
+    signal.SIGSEGV: "segmentation fault",
+    signal.SIGABRT: "aborted",
+    signal.SIGTERM: "terminated",
+    signal.SIGBUS: "bus error",
+    signal.SIGFPE: "floating point exception",
+    signal.SIGILL: "illegal instruction",
+    signal.SIGINT: "interrupt",
+    signal.SIGHUP: "hangup",
+    signal.SIGPIPE: "broken pipe",
+}
+"""Signals in the words of Lambda, which is written in Go. Source: https://pkg.go.dev/syscall#Signal"""
 
-Status = Literal["success", "error", "timeout"]
+Status = Literal["success", "error", "timeout", "memory"]
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
-    """How to start the process: the command, its folder and its whole environment."""
+class FailedInit:
+    """A start that failed; `error_type` is None where it took too long."""
 
-    command: Sequence[str]
-    folder: Path
-    environment: Mapping[str, str]
+    duration_ms: float
+    error_type: str | None
 
 
 class Work(NamedTuple):
@@ -71,44 +83,47 @@ class Done(NamedTuple):
 
 
 class Environment:
-    """A running process of one function version. Starts with `start`; `dead` once it has ended for any reason."""
+    """A running process of one function version. Starts with `start`; `dead` once it is of no more use."""
 
-    def __init__(self, api: RuntimeApi, on_lines: Callable[[str, Sequence[str]], None]) -> None:
-        """`on_lines` is told the id of the request that the process works on, and the lines it has written."""
+    def __init__(self, api: RuntimeApi, processes: Processes, on_lines: Callable[[str, Sequence[str]], None]) -> None:
+        """`on_lines` is told the id of the request that the process works on, and the records it has written."""
         self.token = secrets.token_urlsafe(18)
         self.log_stream = f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}"
         self.dead = False
+        self.failed_init: FailedInit | None = None
         self._api = api
+        self._processes = processes
         self._on_lines = on_lines
         self._loop = asyncio.get_running_loop()
+        self._launch: Launch | None = None
         self._asked: asyncio.Future[Response] | None = None
         self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._has_begun = False
         self._init_error: bytes | None = None
         self._waiting: Work | None = None
         self._answer: asyncio.Future[tuple[Status, bytes]] | None = None
         self._request_id = ""
-        self._process: asyncio.subprocess.Process | None = None
-        self._output = -1
+        self._process: Process | None = None
+        self._is_frozen = False
+        self._output: Output | None = None
         self._status = -1
-        self._has_long_pipe = False
-        self._partial = b""
         self._untold: list[str] = []
         self._next_look: asyncio.TimerHandle | None = None
         self._lines: deque[str] = deque(maxlen=_REMEMBERED_LINES)
         self._ending = ""
-        self._started = 0.0
         self._init_ms: float | None = None
         self._watcher: asyncio.Task[None] | None = None
 
     # life
 
     async def start(self, launch: Launch) -> None:
-        """Starts the process; returns when it asks for its first event, fails or takes too long (then it is `dead`).
+        """Starts the process; returns when it asks for its first event, fails or takes too long.
 
-        Cancelled or failing, it leaves no process.
+        In the latter cases it is started anew with its first event, which may take as long as any event: Lambda's
+        "suppressed init". Cancelled or failing, it leaves no process.
         """
-        self._api.attach(self.token, self)
-        self._started = time.perf_counter()
+        self._launch = launch
+        started = time.perf_counter()
         try:
             await self._spawn(launch)
             with contextlib.suppress(TimeoutError):
@@ -116,62 +131,62 @@ class Environment:
         except BaseException:
             await self.stop()
             raise
-        if not self._ready.done():
-            self._init_error = _error("Sandbox.Timedout", f"Init timed out after {INIT_TIMEOUT_SECONDS:.2f} seconds")
-            await self.stop()
-        self._init_ms = (time.perf_counter() - self._started) * 1000
+        duration_ms = (time.perf_counter() - started) * 1000
+        if self._has_begun:
+            self._init_ms = duration_ms
+            return
+        has_timed_out = not self._ready.done()
+        await self._end()
+        kind = None if has_timed_out else _error_type(self._init_error) or "Runtime.ExitError"
+        self.failed_init = FailedInit(duration_ms, kind)
 
     async def _spawn(self, launch: Launch) -> None:
-        reading, writing = os.pipe()
-        os.set_blocking(reading, False)
-        if sys.platform == "linux":
-            with contextlib.suppress(OSError):  # the user may have too much in pipes already
-                self._has_long_pipe = fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES) >= _PIPE_BYTES
-        self._output = reading
-        environment = dict(launch.environment) | {"AWS_LAMBDA_RUNTIME_API": self._api.address(self.token)}
+        self._ready = self._loop.create_future()
+        self._init_error = None
+        self._api.attach(self.token, self)
+        output = self._output = Output()
+        environment = {**launch.environment, "AWS_LAMBDA_RUNTIME_API": self._api.address(self.token)}
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *launch.command,
-                cwd=launch.folder,
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=writing,
-                stderr=writing,
-                start_new_session=True,
+            process = self._process = await self._processes.start(
+                replace(launch, environment=environment), output.theirs
             )
         finally:
-            os.close(writing)
+            output.hand_over()
         with contextlib.suppress(OSError):  # Linux only
-            self._status = os.open(f"/proc/{self._process.pid}/status", os.O_RDONLY | os.O_CLOEXEC)
-        self._loop.add_reader(reading, self._tell)
-        self._watcher = self._loop.create_task(self._watch(self._process))
+            self._status = os.open(f"/proc/{process.pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+        self._loop.add_reader(output.descriptor, self._tell)
+        self._watcher = self._loop.create_task(self._watch(process, output, launch.scratch))
 
     async def stop(self) -> None:
         """Kills the process and all that it has started; returns when it is gone."""
         self.dead = True
+        await self._end()
+
+    async def _end(self) -> None:
         self._api.detach(self.token)
         process = self._process
-        if process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        if process is not None and not process.has_ended:
+            signal_group(process, signal.SIGKILL)
             await process.wait()
         if self._watcher is not None:
             await asyncio.wait([self._watcher])
-        elif self._output >= 0:  # it never started
-            os.close(self._output)
-            self._output = -1
+        elif self._output is not None:  # it never started
+            self._output.close()
 
-    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+    async def _watch(self, process: Process, output: Output, scratch: Path) -> None:
         code = await process.wait()
-        self.dead = True
+        if self._has_begun:  # else it is started anew
+            self.dead = True
         self._ending = _ending(code)
         self._api.detach(self.token)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # what it started dies with it, as on Lambda
-        self._tell()
-        self._loop.remove_reader(self._output)
-        os.close(self._output)
-        self._output = -1
+        signal_group(process, signal.SIGKILL)  # what it started dies with it, as on Lambda
+        self._read()
+        self._lines.extend(rest := output.rest())
+        self._untold += rest
+        if self._answer is None or self._answer.done():
+            self._tell()
+        self._loop.remove_reader(output.descriptor)
+        output.close()
         if self._status >= 0:
             os.close(self._status)
             self._status = -1
@@ -181,30 +196,32 @@ class Environment:
             self._answer.set_result(("error", self._init_error or self._exit_error()))
         if self._asked is not None and not self._asked.done():
             self._asked.cancel()
+        await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
 
     # work
 
     async def invoke(self, work: Work, before: Sequence[str] = ()) -> Done:
         """Runs one event to its end; `before` are lines to be told before its own.
 
-        A timeout kills the process: the next event gets a new environment.
+        A timeout or too much memory kills the process: the next event gets a new environment.
         """
         init_ms, self._init_ms = self._init_ms, None
         started = time.perf_counter()
         self._request_id = work.request_id
-        if self._init_error is not None or self.dead:  # it may have ended of itself since its last event
-            self.dead = True
-            error = self._init_error or self._exit_error()
-            return Done("error", error, 0.0, init_ms, self._peak_memory_mb(), tuple(self._lines), tuple(before))
+        if self.dead:  # it may have ended of itself since its last event
+            return Done("error", self._exit_error(), 0.0, init_ms, 0, tuple(self._lines), tuple(before))
         self._tell()  # what it has written since its last event
         self._lines.clear()
         self._untold = list(before)
-        self._answer = self._loop.create_future()
+        answer = self._answer = self._loop.create_future()
         timer = self._loop.call_later(work.timeout_seconds, self._time_out, work)
-        self._stop_listening()
         try:
             self._deliver(work)
-            status, payload = await self._answer
+            if self.failed_init is not None and self._launch is not None:
+                self.failed_init = None
+                await self._spawn(self._launch)
+            self._stop_listening()
+            status, payload = await answer
         except asyncio.CancelledError:
             self.dead = True  # half-way through an event: nobody may have it again
             self._tell()
@@ -216,20 +233,30 @@ class Environment:
         self._read()
         duration_ms = (time.perf_counter() - started) * 1000
         peak_memory_mb = self._peak_memory_mb()
-        if status == "timeout":
+        if status == "success" and self._has_too_much(peak_memory_mb):  # too quick for who looks now and then
+            status, payload = "memory", self._memory_error()
+        if status == "memory":
+            peak_memory_mb = self._launch.memory_mb if self._launch is not None else peak_memory_mb
+        if status in ("timeout", "memory"):
             await self.stop()
+        elif self._process is not None and self._process.has_ended:
+            self.dead = True
         self._request_id = ""
         untold, self._untold = tuple(self._untold), []
-        if self._output >= 0 and self._has_long_pipe:
-            self._loop.add_reader(self._output, self._tell)
+        output = self._output
+        if output is not None and output.is_long and not output.has_ended:
+            self._loop.add_reader(output.descriptor, self._tell)
         return Done(status, payload, duration_ms, init_ms, peak_memory_mb, tuple(self._lines), untold)
 
     def _deliver(self, work: Work) -> None:
         """Hands the event over, now or as soon as the process asks: after an answer it takes a moment to ask again."""
         if self._asked is None or self._asked.done():
             self._waiting = work
-        else:
-            self._asked.set_result(_event_response(work))
+            return
+        if self._is_frozen and self._process is not None:
+            self._is_frozen = False
+            signal_group(self._process, signal.SIGCONT)
+        self._asked.set_result(_event_response(work))
 
     def _time_out(self, work: Work) -> None:
         if self._answer is not None and not self._answer.done():
@@ -239,13 +266,18 @@ class Environment:
     # the runtime client's side
 
     async def next_event(self) -> Response:
+        self._has_begun = True
         if self._waiting is not None:
             work, self._waiting = self._waiting, None
             return _event_response(work)
-        self._asked = self._loop.create_future()
+        asked: asyncio.Future[Response] = self._loop.create_future()
+        self._asked = asked
         if not self._ready.done():
             self._ready.set_result(None)
-        return await self._asked
+        if self._process is not None and self._launch is not None and self._launch.freezes:
+            self._is_frozen = True  # nothing goes on between two events
+            signal_group(self._process, signal.SIGSTOP)
+        return await asked
 
     def responded(self, request_id: str, body: bytes) -> None:
         if len(body) > RESPONSE_LIMIT_BYTES:
@@ -265,59 +297,64 @@ class Environment:
     def _exit_error(self) -> bytes:
         return _error("Runtime.ExitError", f"RequestId: {self._request_id} Error: {self._ending}")
 
+    def _memory_error(self) -> bytes:
+        """Source: https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html"""
+        message = f"RequestId: {self._request_id} Error: Runtime exited with error: signal: killed"
+        return _error("Runtime.OutOfMemory", message)
+
     def _settle(self, request_id: str, status: Status, body: bytes) -> None:
         if request_id == self._request_id and self._answer is not None and not self._answer.done():
             self._answer.set_result((status, body))
 
-    # output
+    # output and memory
 
     def _stop_listening(self) -> None:
-        """Has lines come in by the handful while an event is worked on: one by one they cost as much as all the rest.
+        """Has records come in by the handful while an event is worked on: one by one they cost as much as all the rest.
 
         Where the pipe is short, a process that writes much would wait.
         """
-        if self._has_long_pipe:
-            self._loop.remove_reader(self._output)
-            self._next_look = self._loop.call_later(_TELL_SECONDS, self._look)
+        if self._output is not None and self._output.is_long and not self._output.has_ended:
+            self._loop.remove_reader(self._output.descriptor)
+        self._next_look = self._loop.call_later(_LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
         self._tell()
-        self._next_look = self._loop.call_later(_TELL_SECONDS, self._look)
+        if self._has_too_much(self._memory_mb(b"VmRSS:")) and self._answer is not None and not self._answer.done():
+            self._answer.set_result(("memory", self._memory_error()))
+        self._next_look = self._loop.call_later(_LOOK_SECONDS, self._look)
 
     def _tell(self) -> None:
-        """Hands on every whole line that the process has written so far."""
+        """Hands on every whole record that the process has written so far."""
         self._read()
         if self._untold:
             texts, self._untold = self._untold, []
             self._on_lines(self._request_id, texts)
 
     def _read(self) -> None:
-        if self._output < 0:
-            return
-        while True:
-            try:
-                chunk = os.read(self._output, 65536)
-            except (BlockingIOError, OSError):
-                return
-            if not chunk:
-                self._loop.remove_reader(self._output)
-                chunk = b"" if self._partial.endswith(b"\n") or not self._partial else b"\n"
-                if not chunk:
-                    return
-            *lines, self._partial = (self._partial + chunk).split(b"\n")
-            texts = [line.decode("utf-8", "replace") for line in lines if line]
+        if self._output is not None:
+            texts = self._output.read()
+            if self._output.has_ended and self._output.descriptor >= 0:
+                self._loop.remove_reader(self._output.descriptor)
             self._lines.extend(texts)
             self._untold += texts
 
     def _peak_memory_mb(self) -> int:
-        """The most memory that the process has had; 0 where the system does not tell."""
+        if self._status < 0 and self._process is not None:
+            return -(-self._process.peak_memory_kb // 1024)
+        return self._memory_mb(b"VmHWM:")
+
+    def _has_too_much(self, memory_mb: int) -> bool:
+        return self._launch is not None and memory_mb > self._launch.memory_mb
+
+    def _memory_mb(self, field: bytes) -> int:
+        """Memory of the process as the system counts it; 0 where it does not tell."""
         if self._status < 0:
             return 0
         try:
             status = os.pread(self._status, _STATUS_BYTES, 0)  # kept open: this is asked after every event
         except OSError:  # the process is gone
             return 0
-        _, _, rest = status.partition(b"VmHWM:")
+        _, _, rest = status.partition(field)
         kilobytes = rest.split(None, 1)[0] if rest else b"0"
         return -(-int(kilobytes) // 1024)
 
@@ -340,8 +377,16 @@ def _ending(code: int) -> str:
     """How a process ended, in Lambda's words."""
     if code == 0:
         return "Runtime exited without providing a reason"
-    how = f"signal: {signal.Signals(-code).name.removeprefix('SIG').lower()}" if code < 0 else f"exit status {code}"
+    how = f"signal: {_SIGNALS.get(-code) or signal.Signals(-code).name.lower()}" if code < 0 else f"exit status {code}"
     return f"Runtime exited with error: {how}"
+
+
+def _error_type(document: bytes | None) -> str | None:
+    """The kind of an error that the runtime client has told."""
+    try:
+        return None if document is None else str(json.loads(document)["errorType"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _error(kind: str, message: str) -> bytes:

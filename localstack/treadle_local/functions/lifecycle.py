@@ -10,6 +10,7 @@ from treadle_local.aws.service import Params, Result
 from treadle_local.functions import code
 from treadle_local.functions.configuration import changed, check_settings, new_version, render
 from treadle_local.functions.constraints import check_tags
+from treadle_local.functions.layer_store import LayerStore, check_together
 from treadle_local.functions.model import LATEST, Backing, CodePackage, FunctionVersion
 from treadle_local.functions.references import parse_unqualified
 from treadle_local.functions.refusals import conflict, function_not_found, invalid, stale_revision
@@ -23,8 +24,9 @@ _LAMBDA = "lambda.amazonaws.com"
 class Lifecycle:
     """The operations on functions and versions. `base_url` is the endpoint's; code is offered for download under it."""
 
-    def __init__(self, registry: Registry, backing: Backing) -> None:
+    def __init__(self, registry: Registry, layers: LayerStore, backing: Backing) -> None:
         self._registry = registry
+        self._layers = layers
         self._backing = backing
         self.base_url = ""
 
@@ -37,9 +39,8 @@ class Lifecycle:
         self._check_role(params["Role"])
         package = await code.fetch(params["Code"], self._backing)
         self._registry.check_absent(reference.name)  # somebody else may have made it while the code was read
-        function = self._registry.add(
-            new_version(reference.name, reference.arn, package, params), params.get("Tags", {})
-        )
+        made = self._with_layers(new_version(reference.name, reference.arn, package, params), params)
+        function = self._registry.add(made, params.get("Tags", {}))
         version = self._registry.publish(function, None) if params.get("Publish") else function.latest
         return render(version, function.arn)
 
@@ -48,7 +49,7 @@ class Lifecycle:
         function, version = self._registry.find_qualified(reference)
         result: Result = {
             "Configuration": render(version, reference.qualified_arn),
-            "Code": self._location(version.code),
+            "Code": {"RepositoryType": "S3", "Location": self.location(version.code)},
         }
         if function.tags:
             result["Tags"] = dict(function.tags)
@@ -83,6 +84,7 @@ class Lifecycle:
         latest = replace(function.latest, code=package)
         if "Architectures" in params:
             latest = replace(latest, architectures=tuple(params["Architectures"]))
+        check_together(latest.code, latest.layer_packages)
         if params.get("DryRun"):
             return render(latest, function.arn)
         self._registry.put_latest(function, latest)
@@ -99,7 +101,7 @@ class Lifecycle:
         _check_revision(function.latest, params)
         if "Role" in params:
             self._check_role(params["Role"])
-        self._registry.put_latest(function, changed(function.latest, params))
+        self._registry.put_latest(function, self._with_layers(changed(function.latest, params), params))
         self._backing.function_changed(function.name)
         return render(function.latest, function.arn)
 
@@ -151,15 +153,26 @@ class Lifecycle:
         return {"Versions": [render(version, version.qualified_arn) for version in given], **more}
 
     def package(self, sha256_hex: str) -> CodePackage | None:
-        """The package with this hash, if any version runs it."""
+        """The package with this hash, if it is that of a layer or any version runs it."""
         for function in self._registry.functions.values():
             for version in _all_versions(function):
                 if _hex(version.code) == sha256_hex:
                     return version.code
-        return None
+        layers = (version.package for version in self._layers.versions())
+        return next((package for package in layers if _hex(package) == sha256_hex), None)
 
-    def _location(self, package: CodePackage) -> Result:
-        return {"RepositoryType": "S3", "Location": f"{self.base_url}/__treadle/code/{_hex(package)}.zip"}
+    def location(self, package: CodePackage) -> str:
+        """The address that a package can be downloaded from."""
+        return f"{self.base_url}/__treadle/code/{_hex(package)}.zip"
+
+    def _with_layers(self, version: FunctionVersion, params: Params) -> FunctionVersion:
+        """The version with the layers that the parameters name; without the parameter it keeps those that it has."""
+        arns = params.get("Layers")
+        if arns is None:
+            return version
+        packages = self._layers.packages(arns)
+        check_together(version.code, packages)
+        return replace(version, layers=tuple(arns), layer_packages=packages)
 
     def _check_role(self, role_arn: str) -> None:
         if not self._backing.trusts(role_arn, _LAMBDA):

@@ -18,6 +18,7 @@ class CodePackage:
     sha256_base64: str
     size: int
     content: bytes = field(repr=False, compare=False)
+    unzipped_size: int = field(default=0, compare=False)
 
     def read(self) -> bytes:
         """The zip file."""
@@ -39,6 +40,7 @@ class FunctionVersion:
     """One version of a function: what an execution environment is made from.
 
     `version` is `$LATEST` or a number; `$LATEST` is replaced by a new value, with a new `revision_id`, at every change.
+    `layers` are ARNs, `layer_packages` what was published under them: deleted layers stay with their functions.
     """
 
     name: str
@@ -53,6 +55,7 @@ class FunctionVersion:
     memory_mb: int = 128
     environment: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     layers: tuple[str, ...] = ()
+    layer_packages: tuple[CodePackage, ...] = ()
     architectures: tuple[str, ...] = ("x86_64",)
     ephemeral_storage_mb: int = 512
     tracing_mode: Literal["Active", "PassThrough"] = "PassThrough"

@@ -41,7 +41,7 @@ class Permissions:
                 "Please provide a new statement id, or remove the existing statement."
             )
         statement = _statement(reference.qualified_arn, params)
-        _check_size({**policy.statements, sid: statement})
+        check_size({**policy.statements, sid: statement})
         policy.statements[sid] = statement
         policy.revision_id = new_revision()
         function.policies[reference.qualifier] = policy
@@ -68,7 +68,7 @@ class Permissions:
         policy = function.policies.get(reference.qualifier)
         if policy is None:
             raise not_found("The resource you requested does not exist.")
-        document = json.dumps(_document(policy.statements), separators=(",", ":"))
+        document = json.dumps(policy_document(policy.statements), separators=(",", ":"))
         return {"Policy": document, "RevisionId": policy.revision_id}
 
     def document(self, function_name_or_arn: str) -> dict[str, Any] | None:
@@ -76,7 +76,7 @@ class Permissions:
         reference = parse(function_name_or_arn, None, self._registry.region)
         function = self._registry.functions.get(reference.name)
         policy = function.policies.get(reference.qualifier) if function is not None else None
-        return None if policy is None else _document(policy.statements)
+        return None if policy is None else policy_document(policy.statements)
 
     def _reference(self, params: Params) -> FunctionReference:
         reference = self._registry.reference(params)
@@ -85,12 +85,14 @@ class Permissions:
         return reference
 
 
-def _document(statements: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def policy_document(statements: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A resource policy of these statements."""
     return {"Version": "2012-10-17", "Id": "default", "Statement": [dict(one) for one in statements.values()]}
 
 
-def _check_size(statements: Mapping[str, Mapping[str, Any]]) -> None:
-    size = len(json.dumps(_document(statements), separators=(",", ":")).encode())
+def check_size(statements: Mapping[str, Mapping[str, Any]]) -> None:
+    """Returns when a policy may have these statements together. Raises PolicyLengthExceededException."""
+    size = len(json.dumps(policy_document(statements), separators=(",", ":")).encode())
     if size > _MAXIMUM_POLICY_BYTES:
         message = f"The final policy size ({size}) is bigger than the limit ({_MAXIMUM_POLICY_BYTES})."
         raise AwsError("PolicyLengthExceededException", message, fields={"Type": "User"})
@@ -113,7 +115,7 @@ def _statement(resource: str, params: Params) -> dict[str, Any]:
     statement: dict[str, Any] = {
         "Sid": params["StatementId"],
         "Effect": "Allow",
-        "Principal": _principal(params["Principal"]),
+        "Principal": principal_of(params["Principal"]),
         "Action": params["Action"],
         "Resource": resource,
     }
@@ -134,7 +136,8 @@ def _statement(resource: str, params: Params) -> dict[str, Any]:
     return statement
 
 
-def _principal(principal: str) -> str | dict[str, str]:
+def principal_of(principal: str) -> str | dict[str, str]:
+    """A statement's `Principal` for an account, an ARN, a service or everybody."""
     if principal == "*":
         return "*"
     if _ACCOUNT.fullmatch(principal):

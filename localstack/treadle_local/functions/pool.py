@@ -28,6 +28,7 @@ class Pool:
         self._starting: set[asyncio.Task[None]] = set()
         self._waiting: deque[asyncio.Future[Environment]] = deque()
         self._stopping: set[asyncio.Task[None]] = set()
+        self._reaping: asyncio.TimerHandle | None = None
         self._retired = False
 
     async def acquire(self) -> Environment:
@@ -75,6 +76,9 @@ class Pool:
     def retire(self) -> None:
         """Ends the idle environments now and the busy ones when they come back."""
         self._retired = True
+        if self._reaping is not None:
+            self._reaping.cancel()
+            self._reaping = None
         while self._idle:
             self._stop(self._idle.pop()[1])
 
@@ -122,10 +126,21 @@ class Pool:
         elif environment.dead or self._retired:
             self._stop(environment)
         else:
-            now = time.monotonic()
-            self._idle.append((now, environment))
-            while len(self._idle) > self._eager and self._idle[0][0] < now - IDLE_SECONDS:
-                self._stop(self._idle.popleft()[1])
+            self._idle.append((time.monotonic(), environment))
+            self._reap_later()
+
+    def _reap_later(self) -> None:
+        if len(self._idle) > self._eager and self._reaping is None:
+            left_seconds = self._idle[0][0] + IDLE_SECONDS - time.monotonic()
+            self._reaping = asyncio.get_running_loop().call_later(left_seconds, self._reap)
+
+    def _reap(self) -> None:
+        """Ends who has had nothing to do for long; the longest idle ones come first."""
+        self._reaping = None
+        latest = time.monotonic() - IDLE_SECONDS
+        while len(self._idle) > self._eager and self._idle[0][0] <= latest:
+            self._stop(self._idle.popleft()[1])
+        self._reap_later()
 
     def _next_turn(self) -> asyncio.Future[Environment] | None:
         while self._waiting:

@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from treadle_infra.app.findings import TreadleError
 from treadle_infra.interpreters import Interpreter
 from treadle_local.aws.service import Region
 from treadle_local.functions import system_logs
-from treadle_local.functions.environment import Environment, Launch, Work
+from treadle_local.functions.environment import Environment, Work
+from treadle_local.functions.interpreters import Interpreters
+from treadle_local.functions.layers import Layers
 from treadle_local.functions.logs import LogLine
 from treadle_local.functions.model import FunctionVersion, InvokeOutcome, InvokeRequest
 from treadle_local.functions.pool import Pool
+from treadle_local.functions.processes import Forking, Launch, processes
 from treadle_local.functions.runtime_api import RuntimeApi
-from treadle_local.functions.runtime_client import BOOTSTRAP
 
 EAGER_ENVIRONMENTS = 2
 MAXIMUM_ENVIRONMENTS = 32
@@ -59,7 +62,10 @@ class Surroundings(Protocol):
 
 
 class Runtime:
-    """All running functions. Python functions run on `interpreter`; others are refused by name in their error."""
+    """All running functions, each on the interpreter of its runtime; what is not here is refused in its error.
+
+    `interpreter` is the one of the newest runtime that Treadle's own functions have, with its `runtime_folder`.
+    """
 
     def __init__(
         self,
@@ -71,9 +77,10 @@ class Runtime:
     ) -> None:
         self._region = region
         self._surroundings = surroundings
-        self._interpreter = interpreter
-        self._runtime_folder = runtime_folder
+        self._interpreters = Interpreters(interpreter, runtime_folder)
+        self._processes = processes()
         self._code_cache = code_cache
+        self._layers = Layers(code_cache)
         self._api = RuntimeApi()
         self._pools: dict[str, tuple[FunctionVersion, Pool]] = {}
         self._retired: list[Pool] = []
@@ -81,6 +88,8 @@ class Runtime:
 
     async def start(self) -> None:
         await self._api.start()
+        if isinstance(self._processes, Forking):
+            self._processes.prepare(*self._interpreters.default())
 
     async def close(self) -> None:
         """Ends every environment; returns when no process is left."""
@@ -90,6 +99,7 @@ class Runtime:
         await asyncio.gather(*running, return_exceptions=True)
         for pool in (*self._retired, *(pool for _, pool in self._pools.values())):
             await pool.close()
+        await self._processes.close()
         await self._api.close()
 
     def restart(self) -> None:
@@ -113,16 +123,16 @@ class Runtime:
 
         A caller that is cancelled stops waiting; the function goes on, as on AWS.
         """
-        refusal = self._refusal(version)
-        if refusal is not None:
-            return InvokeOutcome(refusal, "Unhandled", "")
         running = asyncio.get_running_loop().create_task(self._run(self._pool(version), version, payload, request))
         self._running.add(running)
         running.add_done_callback(self._running.discard)
         return await asyncio.shield(running)
 
     async def _run(self, pool: Pool, version: FunctionVersion, payload: bytes, request: InvokeRequest) -> InvokeOutcome:
-        environment = await pool.acquire()
+        try:
+            environment = await pool.acquire()
+        except TreadleError as problem:
+            return InvokeOutcome(_refusal(problem), "Unhandled", "")
         work = Work(
             request.request_id,
             payload,
@@ -155,27 +165,39 @@ class Runtime:
         return pool
 
     async def _start(self, version: FunctionVersion) -> Environment:
+        interpreter, runtime_folder = await self._interpreters.of(version.runtime)
         environment = Environment(
-            self._api, lambda request_id, texts: self._say(version, environment, request_id, texts)
+            self._api, self._processes, lambda request_id, texts: self._say(version, environment, request_id, texts)
         )
         folder = await unpack(version, self._code_cache)
+        layers = await self._layers.root(version)
         self._say(version, environment, "", system_logs.initialized(version, self._region.name))
-        # without `site`: what happens to be installed for this interpreter is not there on Lambda either
-        command = (self._interpreter.path, "-S", "-c", BOOTSTRAP, version.handler)
-        await environment.start(Launch(command, folder, self._environment(version, environment, folder)))
+        launch = Launch(
+            interpreter=interpreter,
+            runtime_folder=runtime_folder,
+            layers=layers,
+            folder=folder,
+            handler=version.handler,
+            environment=self._environment(version, environment),
+            scratch=self._code_cache.with_name("scratch") / environment.token,
+            memory_mb=version.memory_mb,
+            temporary_mb=version.ephemeral_storage_mb,
+        )
+        await environment.start(launch)
+        if environment.failed_init is not None:
+            self._say(version, environment, "", system_logs.init_failed(version, environment.failed_init))
         return environment
 
-    def _environment(self, version: FunctionVersion, environment: Environment, folder: Path) -> dict[str, str]:
-        """The whole environment of the process: nothing of the laptop's own gets in.
+    def _environment(self, version: FunctionVersion, environment: Environment) -> dict[str, str]:
+        """The environment of the process but for its folders: nothing of the laptop's own gets in.
 
         Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
         """
         credentials = self._surroundings.credentials(version.role_arn, version.name)
         settings = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
-            "PYTHONPATH": str(self._runtime_folder()),
             "PYTHONUNBUFFERED": "1",
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{version.runtime}",
             "AWS_REGION": self._region.name,
@@ -190,20 +212,12 @@ class Runtime:
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": version.logging.group,
             "AWS_LAMBDA_LOG_STREAM_NAME": environment.log_stream,
-            "LAMBDA_TASK_ROOT": str(folder),
-            "LAMBDA_RUNTIME_DIR": str(self._runtime_folder()),
             "_HANDLER": version.handler,
         }
         if version.logging.format == "JSON":
             settings["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
             settings["AWS_LAMBDA_LOG_LEVEL"] = version.logging.application_level or "INFO"
         return {**self._surroundings.local_environment(), **version.environment, **settings}
-
-    def _refusal(self, version: FunctionVersion) -> bytes | None:
-        if version.runtime.startswith("python"):
-            return None
-        message = f"the runtime {version.runtime} is not supported by Treadle's emulator yet"
-        return json.dumps({"errorType": "Runtime.NotSupported", "errorMessage": message}).encode()
 
     def _say(self, version: FunctionVersion, environment: Environment, request_id: str, texts: Sequence[str]) -> None:
         if not texts:
@@ -233,6 +247,12 @@ def _unpack(version: FunctionVersion, folder: Path) -> None:
             raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _refusal(problem: TreadleError) -> bytes:
+    finding = problem.finding
+    message = finding.message if finding.hint is None else f"{finding.message}; {finding.hint}"
+    return json.dumps({"errorType": "Runtime.NotSupported", "errorMessage": message}).encode()
 
 
 def _trace_header() -> str:

@@ -19,33 +19,6 @@ RUNTIME_PACKAGES = ("awslambdaric==4.2.2", "boto3==1.44.5")
 Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
 """
 
-BOOTSTRAP = """
-import os, sys
-if sys.platform == "linux":
-    import ctypes
-    ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
-from awslambdaric import bootstrap
-from awslambdaric.lambda_config import LambdaConfigProvider
-from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
-
-class Client(LambdaRuntimeClient):
-    def call_rapid(self, method, endpoint, *more):
-        super().call_rapid(method, f"/{token}{endpoint}", *more)
-
-sys.path[0] = os.getcwd()
-config = LambdaConfigProvider(sys.argv)
-address, token = config.api_address.split("/")
-bootstrap.run(config.handler, Client(address, False))
-"""
-"""What `python -m awslambdaric` does, for an address with a path in it: the client's own Python code, which posts
-nothing but errors of the start, knows hosts and ports only. Leans on names of the pinned version.
-
-On Linux it ends with the emulator, however that ends; elsewhere when it asks for the next event.
-
-It asks for the next event on the main thread, as on AWS before Python 3.12. A new thread for every event, as since
-then, lets signals be handled while it waits; here nobody sends one, and it costs a third of a short invocation.
-"""
-
 
 def runtime_folder(interpreter: Interpreter, on_install: Callable[[str], None]) -> Path:
     """The folder to put on PYTHONPATH, made where it is missing. Safe when two processes ask at once.

@@ -16,6 +16,9 @@ from treadle_local.functions.code import MAXIMUM_UNZIPPED_BYTES
 from treadle_local.functions.concurrency import ACCOUNT_CONCURRENCY, Concurrency
 from treadle_local.functions.constraints import check, is_operation
 from treadle_local.functions.invocation import Invocation
+from treadle_local.functions.layer_permissions import LayerPermissions
+from treadle_local.functions.layer_store import LayerStore
+from treadle_local.functions.layer_versions import LayerVersions
 from treadle_local.functions.lifecycle import Lifecycle
 from treadle_local.functions.mapping_settings import mapping_arn
 from treadle_local.functions.mappings import Mappings
@@ -51,14 +54,18 @@ class LambdaService:
         self._registry = Registry(region, clock)
         self._concurrency = Concurrency(self._registry, backing)
         self._asynchronous = AsynchronousInvocations(self._registry, self._concurrency, backing, on_dropped)
-        self._lifecycle = Lifecycle(self._registry, backing)
+        self._layers = LayerStore(region)
+        self._lifecycle = Lifecycle(self._registry, self._layers, backing)
         self._mappings = Mappings(self._registry, backing)
         self._permissions = Permissions(self._registry)
         self._invoke = Invocation(self._registry, self._concurrency, self._asynchronous).invoke
+        self._layer_permissions = LayerPermissions(self._layers)
+        layers = LayerVersions(self._layers, clock, backing, self._lifecycle.location)
         aliases = Aliases(self._registry)
         configuration = AsynchronousConfiguration(self._registry, backing)
         tags = Tags(self._registry, self._mappings)
         self._operations: Mapping[str, Operation] = {
+            "AddLayerVersionPermission": self._layer_permissions.add,
             "AddPermission": self._permissions.add,
             "CreateAlias": aliases.create,
             "CreateEventSourceMapping": self._mappings.create,
@@ -68,6 +75,7 @@ class LambdaService:
             "DeleteFunction": self._lifecycle.delete,
             "DeleteFunctionConcurrency": self._concurrency.delete,
             "DeleteFunctionEventInvokeConfig": configuration.delete,
+            "DeleteLayerVersion": layers.delete,
             "GetAccountSettings": self._account_settings,
             "GetAlias": aliases.get,
             "GetEventSourceMapping": self._mappings.get,
@@ -75,16 +83,23 @@ class LambdaService:
             "GetFunctionConcurrency": self._concurrency.get,
             "GetFunctionConfiguration": self._lifecycle.get_configuration,
             "GetFunctionEventInvokeConfig": configuration.get,
+            "GetLayerVersion": layers.get,
+            "GetLayerVersionByArn": layers.get_by_arn,
+            "GetLayerVersionPolicy": self._layer_permissions.get,
             "GetPolicy": self._permissions.get,
             "ListAliases": aliases.list_aliases,
             "ListEventSourceMappings": self._mappings.list_mappings,
             "ListFunctionEventInvokeConfigs": configuration.list_configurations,
             "ListFunctions": self._lifecycle.list_functions,
+            "ListLayerVersions": layers.list_versions,
+            "ListLayers": layers.list_layers,
             "ListTags": tags.list_tags,
             "ListVersionsByFunction": self._lifecycle.list_versions,
+            "PublishLayerVersion": layers.publish,
             "PublishVersion": self._lifecycle.publish,
             "PutFunctionConcurrency": self._concurrency.put,
             "PutFunctionEventInvokeConfig": configuration.put,
+            "RemoveLayerVersionPermission": self._layer_permissions.remove,
             "RemovePermission": self._permissions.remove,
             "TagResource": tags.tag,
             "UntagResource": tags.untag,
@@ -98,8 +113,8 @@ class LambdaService:
     # the Service protocol
 
     def policy_of(self, arn: str) -> Mapping[str, Any] | None:
-        """The policy of a function, version or alias."""
-        return self.resource_policy(arn)
+        """The policy of a function, version or alias, or of a version of a layer."""
+        return self._layer_permissions.document(arn) if ":layer:" in arn else self.resource_policy(arn)
 
     def handle(self, operation: str, params: Params, caller: Caller) -> Result | Awaitable[Result]:
         """See `Service`. Everything but Invoke and what reads code is done at once."""
@@ -113,7 +128,7 @@ class LambdaService:
         return do(given)
 
     def targets(self, operation: str, params: Params) -> Sequence[Target]:
-        """See `Service`. Giving a function a role asks for `iam:PassRole` too.
+        """See `Service`. Giving a function a role asks for `iam:PassRole` too, a layer for `lambda:GetLayerVersion`.
 
         Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
         """
@@ -126,16 +141,26 @@ class LambdaService:
             function_arn = self._mapped_function(params)
             if function_arn is not None:
                 context["lambda:FunctionArn"] = function_arn
-        target = Target(f"lambda:{operation}", resource, context)
-        if operation in ("CreateFunction", "UpdateFunctionConfiguration") and params.get("Role"):
-            return (target, Target("iam:PassRole", params["Role"], {"iam:PassedToService": "lambda.amazonaws.com"}))
-        return (target,)
+        layers: Sequence[str] = params.get("Layers") or ()
+        if layers:
+            context["lambda:Layer"] = layers
+        action = "GetLayerVersion" if operation == "GetLayerVersionByArn" else operation
+        wanted = [Target(f"lambda:{action}", resource, context)]
+        if operation in ("CreateFunction", "UpdateFunctionConfiguration"):
+            if params.get("Role"):
+                wanted.append(Target("iam:PassRole", params["Role"], {"iam:PassedToService": "lambda.amazonaws.com"}))
+            wanted += [Target("lambda:GetLayerVersion", layer) for layer in layers]
+        return wanted
 
     def _resource(self, operation: str, params: Params) -> str:
         if operation.endswith("EventSourceMapping"):
             return mapping_arn(params["UUID"], self._region) if "UUID" in params else "*"
         if "Resource" in params:
             return str(params["Resource"])
+        if operation == "GetLayerVersionByArn":
+            return str(params["Arn"])
+        if "LayerName" in params and operation != "ListLayerVersions":
+            return self._layers.reference(params["LayerName"], params.get("VersionNumber")).arn
         if "FunctionName" in params and operation != "ListEventSourceMappings":
             return parse(params["FunctionName"], None, self._region).arn
         return "*"
@@ -200,6 +225,7 @@ class LambdaService:
             for function in functions
             for version in (function.latest, *function.versions.values())
         }
+        packages |= {layer.package.sha256_base64: layer.package.size for layer in self._layers.versions()}
         return {
             "AccountLimit": {
                 "TotalCodeSize": _CODE_STORAGE_BYTES,

@@ -14,12 +14,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from treadle_local.functions.environment import Done
+from treadle_local.functions.environment import Done, FailedInit
 from treadle_local.functions.model import FunctionVersion
 from treadle_local.json_bytes import json_bytes
 
 # What a function's SystemLogLevel lets through.
 _LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2}
+
+_EXIT_ERROR = b'{"errorType": "Runtime.ExitError"'
 
 
 def initialized(version: FunctionVersion, region: str) -> list[str]:
@@ -38,6 +40,27 @@ def initialized(version: FunctionVersion, region: str) -> list[str]:
         "functionVersion": version.version,
     }
     return _written(version, "INFO", "platform.initStart", record)
+
+
+def init_failed(version: FunctionVersion, failed: FailedInit) -> list[str]:
+    """What is said of a start that failed, and will be done again with the first event.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
+    """
+    status = "timeout" if failed.error_type is None else "error"
+    if version.logging.format == "Text":
+        parts = [f"INIT_REPORT Init Duration: {failed.duration_ms:.2f} ms", "Phase: init", f"Status: {status}"]
+        parts += [f"Error Type: {failed.error_type}"] if failed.error_type is not None else []
+        return ["\t".join(parts)]
+    record: dict[str, Any] = {
+        "initializationType": "on-demand",
+        "phase": "init",
+        "status": status,
+        "metrics": {"durationMs": round(failed.duration_ms, 3)},
+    }
+    if failed.error_type is not None:
+        record["errorType"] = failed.error_type
+    return _written(version, "WARN", "platform.initReport", record)
 
 
 def started(version: FunctionVersion, request_id: str) -> list[str]:
@@ -75,7 +98,11 @@ def ended(version: FunctionVersion, request_id: str, done: Done) -> list[str]:
     }
     if done.init_ms is not None:
         metrics["initDurationMs"] = round(done.init_ms, 3)
-    record: dict[str, Any] = {"requestId": request_id, "metrics": metrics, "status": done.status}
+    record: dict[str, Any] = {
+        "requestId": request_id,
+        "metrics": metrics,
+        "status": "error" if done.status == "memory" else done.status,
+    }
     if error is not None:
         record["errorType"] = error["errorType"]
     return _written(version, "INFO" if done.status == "success" else "WARN", "platform.report", record)
@@ -90,7 +117,7 @@ def _failure(request_id: str, done: Done, error: Mapping[str, Any] | None) -> li
 
 def _platform_error(done: Done) -> Mapping[str, Any] | None:
     """The error document where the process failed rather than the handler."""
-    if done.status != "error" or not done.payload.startswith(b'{"errorType": "Runtime.ExitError"'):
+    if done.status != "memory" and not (done.status == "error" and done.payload.startswith(_EXIT_ERROR)):
         return None
     document: Mapping[str, Any] = json.loads(done.payload)
     return document

@@ -21,6 +21,7 @@ class Invoker:
     def __init__(self, functions: LambdaService, identity: Identity) -> None:
         self._functions = functions
         self._identity = identity
+        self._working: set[asyncio.Task[None]] = set()
 
     async def invoke(self, integration: Integration, payload: bytes, request_id: str) -> InvokeOutcome | None:
         """What the function made of it; None where it takes longer than the integration waits.
@@ -33,10 +34,30 @@ class Invoker:
             self._identity.authorize(caller, (Target(_ACTION, integration.function_arn),))
         version, invoked_arn = self._functions.resolve(integration.function_arn, None)
         request = InvokeRequest("RequestResponse", request_id, invoked_arn)
-        # a task of its own: the function goes on when API Gateway has given up on it
-        work = asyncio.get_running_loop().create_task(self._functions.run(version, payload, request))
-        await asyncio.wait((work,), timeout=integration.timeout_seconds)
-        return work.result() if work.done() else None
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[InvokeOutcome | None] = loop.create_future()
+
+        async def run() -> None:
+            try:
+                outcome = await self._functions.run(version, payload, request)
+            except Exception as problem:
+                if answer.done():
+                    raise
+                answer.set_exception(problem)
+            else:
+                _settle(answer, outcome)
+            finally:
+                answer.cancel()  # where it has none: the emulator stops
+
+        # a task of its own: the function goes on when API Gateway, or its client, has given up on it
+        work = loop.create_task(run())
+        self._working.add(work)
+        work.add_done_callback(self._working.discard)
+        timer = loop.call_later(integration.timeout_seconds, _settle, answer, None)
+        try:
+            return await answer
+        finally:
+            timer.cancel()
 
     def check_policy(self, integration: Integration, source_arn: str) -> None:
         """Returns when the function's own policy lets API Gateway in, which counts where no role does.
@@ -48,3 +69,8 @@ class Invoker:
         document = self._functions.resource_policy(integration.function_arn)
         if not self._identity.admits(_PRINCIPAL, document, _ACTION, integration.function_arn, source_arn):
             raise access_denied(_PRINCIPAL, _ACTION, integration.function_arn, policy="resource-based policy")
+
+
+def _settle(answer: asyncio.Future[InvokeOutcome | None], outcome: InvokeOutcome | None) -> None:
+    if not answer.done():
+        answer.set_result(outcome)

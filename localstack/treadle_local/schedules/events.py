@@ -12,6 +12,7 @@ from treadle_local.aws.moto_bridge import Moto
 from treadle_local.aws.service import Caller, Params, Region, Result, Target
 from treadle_local.clock import Clock
 from treadle_local.functions.constraints import check
+from treadle_local.schedules.early_rules import EarlyRules
 from treadle_local.schedules.entries import check_size, event_of, new_event, refusal_of, test_pattern
 from treadle_local.schedules.errands import Errands
 from treadle_local.schedules.happenings import Firing, Missed, Tell
@@ -41,7 +42,7 @@ class Events:
     def __init__(self, region: Region, clock: Clock, moto: Moto, trusts: Trusts, errands: Errands, tell: Tell) -> None:
         self._region = region
         self._clock = clock
-        self._moto = moto
+        self._control = EarlyRules(region, moto)
         self._trusts = trusts
         self._errands = errands
         self._tell = tell
@@ -64,7 +65,7 @@ class Events:
             case _ if operation in _OF_RULES or operation in _OF_TARGETS or operation == "DeleteEventBus":
                 return self._change(operation, params)
             case _:
-                return self._moto.call("events", operation, params)
+                return self._control.call(operation, params)
 
     def targets(self, operation: str, params: Params) -> Sequence[Target]:
         """See `Service`."""
@@ -82,7 +83,7 @@ class Events:
         async with self._changing:  # so that what is read afterwards is what this change made
             key = (bus_of(params), str(params.get(_OF_RULES.get(operation) or _OF_TARGETS.get(operation) or "Name")))
             self._check(operation, key, params)
-            result = await self._moto.call("events", operation, params)
+            result = await self._control.call(operation, params)
             if operation == "DeleteEventBus":
                 for gone in [known for known in self._rules if known[0] == key[1]]:
                     self._forget(gone)
@@ -114,14 +115,14 @@ class Events:
     async def _read_rule(self, key: tuple[str, str]) -> None:
         bus, name = key
         known = self._rules.get(key)
-        described = await self._moto.call("events", "DescribeRule", {"Name": name, "EventBusName": bus})
+        described = await self._control.call("DescribeRule", {"Name": name, "EventBusName": bus})
         self._put(key, read_rule(described, known.targets if known is not None else ()))
 
     async def _read_targets(self, key: tuple[str, str]) -> None:
         bus, name = key
         known = self._rules.get(key)
         if known is not None:
-            found = await self._moto.call("events", "ListTargetsByRule", {"Rule": name, "EventBusName": bus})
+            found = await self._control.call("ListTargetsByRule", {"Rule": name, "EventBusName": bus})
             self._put(key, known.with_targets(found.get("Targets", ())))
 
     def _put(self, key: tuple[str, str], rule: Rule) -> None:
