@@ -138,7 +138,7 @@ def test_wrong_types_on_the_wire_are_refused(emulator: Dev, client: ApiGatewayV2
     }
     for body in ({"name": 5}, {"disableExecuteApiEndpoint": "yes"}, {"corsConfiguration": {"maxAge": "1"}}):
         answer = emulator.request(emulator.endpoint, "PATCH", f"/v2/apis/{http}", body, headers)
-        assert (answer.status, answer.headers["x-amzn-errortype"]) == (400, "BadRequestException")
+        assert (answer.status, answer.headers["x-amzn-errortype"]) == (400, "SerializationException")
     assert client.get_api(ApiId=http)["DisableExecuteApiEndpoint"] is False
 
 

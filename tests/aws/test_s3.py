@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import urllib.error
 import urllib.request
@@ -204,6 +205,8 @@ def test_the_aws_cli_copies_and_syncs(emulator: Dev, s3: Any, bucket: str, tmp_p
     (folder / "deep").mkdir(parents=True)
     (folder / "index.html").write_text("<p>")
     (folder / "deep" / "large.bin").write_bytes(b"x" * 9 * 1024 * 1024)
+    for file in (folder / "index.html", folder / "deep" / "large.bin"):  # S3 keeps whole seconds
+        os.utime(file, (1_700_000_000, 1_700_000_000))
     done = aws_cli(emulator.endpoint, "s3", "sync", str(folder), f"s3://{bucket}/site", "--no-progress")
     assert (done.returncode, done.stderr) == (0, "")
     assert s3.head_object(Bucket=bucket, Key="site/deep/large.bin")["ContentLength"] == 9 * 1024 * 1024

@@ -102,6 +102,7 @@ def inventory(emulator: Dev) -> dict[str, list[str]]:
         "topics": listed("sns", "list_topics", "Topics", "TopicArn"),
         "subscriptions": listed("sns", "list_subscriptions", "Subscriptions", "SubscriptionArn"),
         "functions": listed("lambda", "list_functions", "Functions", "FunctionName"),
+        "layers": listed("lambda", "list_layers", "Layers", "LayerArn"),
         "mappings": listed("lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
         "roles": listed("iam", "list_roles", "Roles", "RoleName"),
         "tables": listed("dynamodb", "list_tables", "TableNames", None),

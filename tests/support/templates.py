@@ -11,6 +11,8 @@ from support.policies import allow, document, topic_may_send, trust
 Json = dict[str, Any]
 
 LAMBDA_TRUST: Json = trust("lambda.amazonaws.com")
+# where `everything()` expects a layer's zip: there is no way to give one in a template
+LAYER_ARCHIVE: Json = {"S3Bucket": "layer-archives", "S3Key": "layer.zip"}
 SOURCE = "def handler(event, context):\n    return 1\n"
 
 
@@ -67,6 +69,11 @@ def everything() -> dict[str, Json]:
             DependsOn="QueuePolicy",
         ),
         "Role": resource("IAM::Role", {**role, "Policies": [*role["Policies"], inline_policy("sqs:*", att("Queue"))]}),
+        "Layer": resource("Lambda::LayerVersion", {"Content": LAYER_ARCHIVE}),
+        "LayerPermission": resource(
+            "Lambda::LayerVersionPermission",
+            {"Action": "lambda:GetLayerVersion", "LayerVersionArn": ref("Layer"), "Principal": "210987654321"},
+        ),
         "Function": resource(
             "Lambda::Function", function_properties(Environment={"Variables": {"TABLE": ref("Table")}})
         ),

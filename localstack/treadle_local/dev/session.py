@@ -33,6 +33,7 @@ from treadle_local.aws.service import Region
 from treadle_local.clock import Clock, ManualClock, RealClock
 from treadle_local.dev.changed import Parts, changed_parts, errors_of, new_findings, parts_of
 from treadle_local.dev.happenings import Found, Mended, PlannedFiring, Progress, Ready, Reloaded, Tell, Trouble
+from treadle_local.dev.later import Later
 from treadle_local.dev.replay import NOTHING, Replayable, load, replay
 from treadle_local.dev.sample import sample_curl
 from treadle_local.dev.singleton import ProjectLock
@@ -103,7 +104,8 @@ class _Session:
     def __init__(self, options: DevOptions, tell: Tell) -> None:
         self._options = options
         self._translator = Translator(tell)
-        self._tell = self._translator.tell
+        self._later = Later(tell)
+        self._tell = self._later.tell
         self._started = time.perf_counter()
         self._folder = prepare_folder(options.project)
         self._clock: Clock = RealClock()
@@ -145,7 +147,7 @@ class _Session:
             moto=self._moto,
             region=self._region,
             clock=self._clock,
-            watcher=self._translator.watcher(),
+            watcher=self._later.watcher(self._translator.watcher()),
             interpreter=interpreter,
             runtime_folder=lambda: runtime,
             code_cache=self._folder / "cache" / "code",
@@ -371,7 +373,7 @@ class _Session:
             await self._listener.close()
         if self._emulator is not None:
             await self._emulator.close()
-            self._translator.tell_all()
+            self._later.tell_all()
         else:
             self._moto.close()
             if self._persistence is not None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC
-from functools import partial
-from typing import Any, ParamSpec, assert_never
+from typing import Any, assert_never
 
 from treadle.names import BROADCAST
 from treadle_local.aws.identity import Denial
@@ -19,7 +17,6 @@ from treadle_local.dev.happenings import (
     Disconnected,
     Fired,
     Handled,
-    Happening,
     Logged,
     Permissions,
     Printed,
@@ -39,9 +36,6 @@ from treadle_local.observe.lines import Platform, Raised, Recorded, Reported, Sa
 from treadle_local.observe.permissions import PermissionsReport
 from treadle_local.schedules.happenings import Firing, Missed, ScheduleHappening, Undelivered
 
-P = ParamSpec("P")
-_MOMENT_SECONDS = 0.005
-
 
 class Translator:
     """Tells happenings of the project whose stack is `stack`.
@@ -51,8 +45,6 @@ class Translator:
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self._untold: list[Callable[[], None]] = []
-        self._telling: asyncio.TimerHandle | None = None
         self.steps: Mapping[str, str] = {}
         self.origins: Mapping[str, Mapping[str, str]] = {}
         self.stack = ""
@@ -60,39 +52,15 @@ class Translator:
     def watcher(self) -> Watcher:
         return Watcher(
             stack_event=self._stack_event,
-            exchange=self._later(self._exchange),
-            batch=self._later(self._batch),
-            log=self._later(self._log),
-            denied=self._later(self._denied),
-            undelivered=self._later(self._undelivered),
-            dropped=self._later(self._dropped),
-            schedule=self._later(self._schedule),
-            socket=self._later(self._socket),
+            exchange=self._exchange,
+            batch=self._batch,
+            log=self._log,
+            denied=self._denied,
+            undelivered=self._undelivered,
+            dropped=self._dropped,
+            schedule=self._schedule,
+            socket=self._socket,
         )
-
-    def _later(self, translate: Callable[P, None]) -> Callable[P, None]:
-        """Has it told a moment later, after what waits for an answer has got one; all in the order in which it came."""
-
-        def note(*args: P.args, **kwargs: P.kwargs) -> None:
-            self._untold.append(partial(translate, *args, **kwargs))
-            if self._telling is None:
-                self._telling = asyncio.get_running_loop().call_later(_MOMENT_SECONDS, self.tell_all)
-
-        return note
-
-    def tell(self, happening: Happening) -> None:
-        """Tells what is no affair of the emulator's, after what was put off."""
-        self.tell_all()
-        self._tell(happening)
-
-    def tell_all(self) -> None:
-        """Tells what was put off."""
-        if self._telling is not None:
-            self._telling.cancel()
-            self._telling = None
-        untold, self._untold = self._untold, []
-        for tell in untold:
-            tell()
 
     def _step(self, function: str) -> str:
         return self.steps.get(function, function)

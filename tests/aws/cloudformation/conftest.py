@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
@@ -10,9 +12,21 @@ import pytest
 from support.aws import unique
 from support.dev import Dev
 from support.stacks import settled, statuses
+from support.templates import LAYER_ARCHIVE
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
+
+
+@pytest.fixture(scope="session", autouse=True)
+def layer_archive(emulator: Dev) -> None:
+    """What the layer of `everything()` is made of."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("python/of_the_layer.py", "VALUE = 1")
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket=LAYER_ARCHIVE["S3Bucket"])
+    s3.put_object(Bucket=LAYER_ARCHIVE["S3Bucket"], Key=LAYER_ARCHIVE["S3Key"], Body=archive.getvalue())
 
 
 @pytest.fixture
