@@ -265,7 +265,7 @@ class Environment:
 
     # the runtime client's side
 
-    async def next_event(self) -> Response:
+    def next_event(self) -> Response | asyncio.Future[Response]:
         self._has_begun = True
         if self._waiting is not None:
             work, self._waiting = self._waiting, None
@@ -277,7 +277,7 @@ class Environment:
         if self._process is not None and self._launch is not None and self._launch.freezes:
             self._is_frozen = True  # nothing goes on between two events
             signal_group(self._process, signal.SIGSTOP)
-        return await asked
+        return asked
 
     def responded(self, request_id: str, body: bytes) -> None:
         if len(body) > RESPONSE_LIMIT_BYTES:

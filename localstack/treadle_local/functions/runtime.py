@@ -9,10 +9,11 @@ import secrets
 import shutil
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from treadle_infra.app.findings import TreadleError
 from treadle_infra.interpreters import Interpreter
@@ -84,7 +85,8 @@ class Runtime:
         self._api = RuntimeApi()
         self._pools: dict[str, tuple[FunctionVersion, Pool]] = {}
         self._retired: list[Pool] = []
-        self._running: set[asyncio.Task[InvokeOutcome]] = set()
+        self._running: Counter[asyncio.Task[Any]] = Counter()
+        self._reports: list[Callable[[], None]] = []
 
     async def start(self) -> None:
         await self._api.start()
@@ -97,6 +99,7 @@ class Runtime:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        self._report()
         for pool in (*self._retired, *(pool for _, pool in self._pools.values())):
             await pool.close()
         await self._processes.close()
@@ -121,12 +124,17 @@ class Runtime:
     async def invoke(self, version: FunctionVersion, payload: bytes, request: InvokeRequest) -> InvokeOutcome:
         """Runs one event to its end and reports it. Never raises for what the function does.
 
-        A caller that is cancelled stops waiting; the function goes on, as on AWS.
+        Who may stop waiting has it run by a task of its own: a function goes on when nobody waits for it, as on AWS.
         """
-        running = asyncio.get_running_loop().create_task(self._run(self._pool(version), version, payload, request))
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
-        return await asyncio.shield(running)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - there is no other way to get here
+        self._running[task] += 1
+        try:
+            return await self._run(self._pool(version), version, payload, request)
+        finally:
+            self._running[task] -= 1
+            if not self._running[task]:
+                del self._running[task]
 
     async def _run(self, pool: Pool, version: FunctionVersion, payload: bytes, request: InvokeRequest) -> InvokeOutcome:
         try:
@@ -147,10 +155,21 @@ class Runtime:
         finally:
             pool.release(environment)
         after = system_logs.ended(version, request.request_id, done)
-        self._say(version, environment, request.request_id, (*done.untold, *after))
+        self._report_later(lambda: self._say(version, environment, request.request_id, (*done.untold, *after)))
         error = None if done.status == "success" else "Unhandled"
-        log = "\n".join((*before, *done.output, *after)).encode("utf-8", "replace")
-        return InvokeOutcome(done.payload, error, log[-_LOG_TAIL_BYTES:].decode("utf-8", "ignore"), done.duration_ms)
+        log = (*before, *done.output, *after) if request.log_type == "Tail" else ()
+        return InvokeOutcome(done.payload, error, _tail(log), done.duration_ms)
+
+    def _report_later(self, report: Callable[[], None]) -> None:
+        """Reports after those who wait for an answer have got it."""
+        if not self._reports:
+            asyncio.get_running_loop().call_later(0, self._report)
+        self._reports.append(report)
+
+    def _report(self) -> None:
+        reports, self._reports = self._reports, []
+        for report in reports:
+            report()
 
     # environments
 
@@ -220,6 +239,7 @@ class Runtime:
         return {**self._surroundings.local_environment(), **version.environment, **settings}
 
     def _say(self, version: FunctionVersion, environment: Environment, request_id: str, texts: Sequence[str]) -> None:
+        self._report()  # what came earlier is said earlier
         if not texts:
             return
         now_ms = int(time.time() * 1000)
@@ -247,6 +267,10 @@ def _unpack(version: FunctionVersion, folder: Path) -> None:
             raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _tail(lines: Sequence[str]) -> str:
+    return "\n".join(lines).encode("utf-8", "replace")[-_LOG_TAIL_BYTES:].decode("utf-8", "ignore")
 
 
 def _refusal(problem: TreadleError) -> bytes:

@@ -6,7 +6,7 @@ machine can reach the port. Source: https://docs.aws.amazon.com/lambda/latest/dg
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import asyncio
 from typing import Protocol
 
 from treadle_local.http.messages import Request, Response
@@ -14,11 +14,14 @@ from treadle_local.http.server import Listener, listen
 
 _ACCEPTED = Response(202, b'{"status":"OK"}', (("content-type", "application/json"),))
 
+_TURNS = 2
+"""One until who invoked it goes on, one until that one's caller does."""
+
 
 class RuntimeClient(Protocol):
     """One environment, as its runtime client sees it."""
 
-    def next_event(self) -> Awaitable[Response]:
+    def next_event(self) -> Response | asyncio.Future[Response]:
         """Answers when there is an event to work on."""
         ...
 
@@ -54,7 +57,7 @@ class RuntimeApi:
     def detach(self, token: str) -> None:
         self._clients.pop(token, None)
 
-    def _handle(self, request: Request) -> Response | Awaitable[Response]:
+    def _handle(self, request: Request) -> Response | asyncio.Future[Response]:
         # /<token>/2018-06-01/runtime/<...>
         segments = request.path.split("/")
         client = self._clients.get(segments[1]) if len(segments) > 4 else None
@@ -65,10 +68,27 @@ class RuntimeApi:
                 return client.next_event()
             case "POST", ["invocation", request_id, "response"]:
                 client.responded(request_id, request.body)
+                return _accepted_later()
             case "POST", ["invocation", request_id, "error"]:
                 client.failed(request_id, request.body)
+                return _accepted_later()
             case "POST", ["init", "error"]:
                 client.init_failed(request.body)
             case _:
                 return Response(404, b'{"errorMessage":"no such path","errorType":"NotFound"}')
         return _ACCEPTED
+
+
+def _accepted_later() -> asyncio.Future[Response]:
+    """Some turns of the event loop later: it wakes the process, and who waits for its answer is to have that first."""
+    loop = asyncio.get_running_loop()
+    accepted: asyncio.Future[Response] = loop.create_future()
+
+    def wait(turns: int) -> None:
+        if turns:
+            loop.call_soon(wait, turns - 1)
+        elif not accepted.done():  # the process may have gone
+            accepted.set_result(_ACCEPTED)
+
+    wait(_TURNS)
+    return accepted

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from treadle_local.apigateway.service import ApiGateway
@@ -30,6 +34,7 @@ Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-qu
 INVOCATION_PATH = "/_aws/execute-api/"
 """Any API of the emulator answers at `/_aws/execute-api/<api id>/<stage>/<path>` on the AWS port."""
 
+_log = logging.getLogger("treadle.gateway")
 _REFUSALS = {"ForbiddenException": event.FORBIDDEN}
 
 
@@ -44,6 +49,19 @@ class Exchange(NamedTuple):
     trace_id: str | None
     api_id: str = ""
     stage: str = ""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A request on its way to its answer."""
+
+    request: Request
+    api_id: str
+    stage: str
+    path: str
+    started: float
+    answer: asyncio.Future[Response]
+    is_settled: bool = False
 
 
 class HttpApis:
@@ -63,22 +81,30 @@ class HttpApis:
         self._api_gateway = api_gateway
         self._invoker = Invoker(functions, identity)
         self._on_exchange = on_exchange
+        self._working: set[asyncio.Task[None]] = set()
 
-    def answer_path(self, request: Request) -> Awaitable[Response]:
+    def answer_path(self, request: Request) -> asyncio.Future[Response]:
         """Answers a request below INVOCATION_PATH."""
         rest = request.path.removeprefix(INVOCATION_PATH)
         api_id, _, rest = rest.partition("/")
         stage, slash, path = rest.partition("/")
         return self.answer(request, api_id, stage.replace("%24", "$"), slash + path or "/")
 
-    async def answer(self, request: Request, api_id: str, stage: str, path: str) -> Response:
-        """Answers a request to an API as API Gateway does, its error bodies included."""
-        started = time.perf_counter()
-        request_id = new_uuid()
-        deployment, match = None, None
+    def answer(self, request: Request, api_id: str, stage: str, path: str) -> asyncio.Future[Response]:
+        """Answers a request to an API as API Gateway does, its error bodies included. The future raises nothing."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Response] = loop.create_future()
+        # not the listener's task: the function goes on when API Gateway, or its client, has given up on it
+        work = loop.create_task(self._answer(_Asked(request, api_id, stage, path, time.perf_counter(), answer)))
+        self._working.add(work)
+        work.add_done_callback(self._working.discard)
+        return answer
+
+    async def _answer(self, asked: _Asked) -> None:
+        request, deployment, match = asked.request, None, None
         try:
-            deployment = self._deployment(api_id, stage)
-            match = route_table(deployment).match(request.method, path) if deployment is not None else None
+            deployment = self._deployment(asked.api_id, asked.stage)
+            match = route_table(deployment).match(request.method, asked.path) if deployment is not None else None
             if match is None:
                 response = event.NOT_FOUND
             elif _header_bytes(request) > MAX_HEADER_BYTES:
@@ -86,35 +112,53 @@ class HttpApis:
             elif len(request.body) > MAX_BODY_BYTES:
                 response = event.TOO_LARGE
             else:
-                response = await self._integrate(request, match, api_id, stage, path, request_id)
+                response = await self._integrate(asked, match, deployment)
         except AwsError as refusal:
             response = _REFUSALS.get(refusal.code, event.FAILED)
+        except asyncio.CancelledError:  # the emulator stops
+            asked.answer.cancel()
+            raise
+        except Exception:
+            _log.exception("an API failed on %s %s", request.method, request.path)
+            response = event.FAILED
+        self._settle(asked, match, deployment, response)
+
+    def _settle(self, asked: _Asked, match: Match | None, deployment: Deployment | None, response: Response) -> None:
+        """Answers and tells of it, unless the integration's time was over before."""
+        request = asked.request
+        if asked.is_settled:
+            return
+        asked.is_settled = True
         if deployment is not None and (configuration := deployment.settings.get("CorsConfiguration")):
             if match is None and cors.is_preflight(request):
                 response = cors.preflight_response(configuration, request)
             else:
                 response = cors.with_cors(configuration, request, response)
-        duration_ms = (time.perf_counter() - started) * 1000
+        if not asked.answer.done():  # else the client has gone
+            asked.answer.set_result(response)
+        duration_ms = (time.perf_counter() - asked.started) * 1000
         function = match.integration.function_arn if match is not None else None
         trace_id = next((value for name, value in response.headers if name == "x-trace-id"), None)
+        path, api_id, stage = asked.path, asked.api_id, asked.stage
         self._on_exchange(
             Exchange(request.method, path, response.status, duration_ms, function, trace_id, api_id, stage)
         )
-        return response
 
-    async def _integrate(
-        self, request: Request, match: Match, api_id: str, stage: str, path: str, request_id: str
-    ) -> Response:
-        raw_path = path if stage == "$default" else f"/{stage}{path}"
+    async def _integrate(self, asked: _Asked, match: Match, deployment: Deployment | None) -> Response:
+        request, api_id, stage = asked.request, asked.api_id, asked.stage
+        path = asked.path if stage == "$default" else f"/{stage}{asked.path}"
         payload = event.http_event(
-            request, match, api_id=api_id, stage=stage, path=raw_path, region=self._region, now=self._clock.now()
+            request, match, api_id=api_id, stage=stage, path=path, region=self._region, now=self._clock.now()
         )
         if len(payload) > MAXIMUM_SYNCHRONOUS_BYTES:
             return event.FAILED  # Lambda takes no event of that size, and API Gateway does not say so
         self._invoker.check_policy(match.integration, self._source_arn(api_id, stage, request.method, match.route_key))
-        outcome = await self._invoker.invoke(match.integration, payload, request_id)
-        if outcome is None:
-            return event.UNAVAILABLE
+        late = partial(self._settle, asked, match, deployment, event.UNAVAILABLE)
+        timer = asyncio.get_running_loop().call_later(match.integration.timeout_seconds, late)
+        try:
+            outcome = await self._invoker.run(match.integration, payload, new_uuid())
+        finally:
+            timer.cancel()
         if outcome.function_error is not None:
             return event.FAILED
         return event.http_response(outcome.payload)

@@ -26,20 +26,14 @@ class Invoker:
     async def invoke(self, integration: Integration, payload: bytes, request_id: str) -> InvokeOutcome | None:
         """What the function made of it; None where it takes longer than the integration waits.
 
-        Raises: AwsError where the integration's role may not invoke it, or Lambda refuses.
+        The function goes on when API Gateway, or its client, has given up on it. Raises: what `run` raises.
         """
-        if integration.credentials_role is not None:
-            role = integration.credentials_role
-            caller = self._identity.service_session(role, _PRINCIPAL, "BackplaneAssumeRoleSession")
-            self._identity.authorize(caller, (Target(_ACTION, integration.function_arn),))
-        version, invoked_arn = self._functions.resolve(integration.function_arn, None)
-        request = InvokeRequest("RequestResponse", request_id, invoked_arn)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[InvokeOutcome | None] = loop.create_future()
 
         async def run() -> None:
             try:
-                outcome = await self._functions.run(version, payload, request)
+                outcome = await self.run(integration, payload, request_id)
             except Exception as problem:
                 if answer.done():
                     raise
@@ -49,7 +43,6 @@ class Invoker:
             finally:
                 answer.cancel()  # where it has none: the emulator stops
 
-        # a task of its own: the function goes on when API Gateway, or its client, has given up on it
         work = loop.create_task(run())
         self._working.add(work)
         work.add_done_callback(self._working.discard)
@@ -58,6 +51,18 @@ class Invoker:
             return await answer
         finally:
             timer.cancel()
+
+    async def run(self, integration: Integration, payload: bytes, request_id: str) -> InvokeOutcome:
+        """What the function made of it, however long that takes.
+
+        Raises: AwsError where the integration's role may not invoke it, or Lambda refuses.
+        """
+        if integration.credentials_role is not None:
+            role = integration.credentials_role
+            caller = self._identity.service_session(role, _PRINCIPAL, "BackplaneAssumeRoleSession")
+            self._identity.authorize(caller, (Target(_ACTION, integration.function_arn),))
+        version, invoked_arn = self._functions.resolve(integration.function_arn, None)
+        return await self._functions.run(version, payload, InvokeRequest("RequestResponse", request_id, invoked_arn))
 
     def check_policy(self, integration: Integration, source_arn: str) -> None:
         """Returns when the function's own policy lets API Gateway in, which counts where no role does.

@@ -65,7 +65,7 @@ class Upgrade:
 
 Answer = Response | Upgrade
 Handler = Callable[[Request], Answer | Awaitable[Answer]]
-"""Answers at once where it can: a plain Response costs no task."""
+"""Answers at once where it can: a plain Response costs no task, nor does a future, which must not raise."""
 
 
 def reason(status: int) -> str:

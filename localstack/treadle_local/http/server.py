@@ -11,7 +11,7 @@ import logging
 import socket
 from collections import deque
 from collections.abc import Awaitable
-from typing import cast
+from typing import Any, cast
 
 import httptools
 
@@ -115,7 +115,7 @@ class _Connection(asyncio.Protocol):
         self._early = b""
         self._tenant: Tenant | None = None
         self._ended: asyncio.Future[None] | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Future[Any] | None = None
         self._url = b""
         self._headers: list[tuple[str, str]] = []
         self._body: list[bytes] = []
@@ -284,7 +284,16 @@ class _Connection(asyncio.Protocol):
             self._deliver(result, keep_alive, request)
             return
         self._busy = True
-        self._task = self._loop.create_task(self._finish(result, request, keep_alive))
+        if isinstance(result, asyncio.Future):
+            self._task = result
+            result.add_done_callback(lambda answered: self._answered(answered, request, keep_alive))
+        else:
+            self._task = self._loop.create_task(self._finish(result, request, keep_alive))
+
+    def _answered(self, answer: asyncio.Future[Answer], request: Request, keep_alive: bool) -> None:
+        """What `_finish` does, for what needs no task."""
+        if not answer.cancelled():
+            self._go_on(answer.result(), request, keep_alive)
 
     async def _finish(self, result: Awaitable[Answer], request: Request, keep_alive: bool) -> None:
         try:
@@ -294,6 +303,9 @@ class _Connection(asyncio.Protocol):
         except Exception:
             _log.exception("a handler failed on %s %s", request.method, request.path)
             answer = Response(500, b'{"message":"Internal failure of the emulator"}')
+        self._go_on(answer, request, keep_alive)
+
+    def _go_on(self, answer: Answer, request: Request, keep_alive: bool) -> None:
         self._busy = False
         self._task = None
         self._deliver(answer, keep_alive, request)
