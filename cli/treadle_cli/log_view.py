@@ -105,7 +105,7 @@ def text_view(wanted: Wanted, *, colour: bool, steps: Iterable[str]) -> LogView:
             case Recorded():
                 return lines.record(time, entry.step, line.record)
             case Reported():
-                return lines.said(time, entry.step, "error", _end(line), {})
+                return lines.said(time, entry.step, "error", line.reason(), {})
             case Text():
                 return lines.printed(time, entry.step, line.text)
             case Platform():
@@ -155,7 +155,7 @@ def _content(line: Line) -> Mapping[str, Any] | None:
             return {
                 "type": "killed",
                 "level": "error",
-                "message": _end(line),
+                "message": line.reason(),
                 "requestId": line.request_id,
                 "status": line.status,
                 "durationMs": line.duration_ms,
@@ -166,9 +166,3 @@ def _content(line: Line) -> Mapping[str, Any] | None:
             return None
         case _:
             assert_never(line)
-
-
-def _end(report: Reported) -> str:
-    if report.status == "timeout":
-        return f"killed: it took longer than its timeout ({report.duration_ms:.0f} ms)"
-    return f"ended by Lambda without a record ({report.status}, {report.duration_ms:.0f} ms)"

@@ -184,6 +184,29 @@ def test_a_stack_that_is_printed_has_the_projects_own_paths_and_a_line_for_each_
     ]
 
 
+@pytest.mark.parametrize(
+    ("ending", "told"),
+    [
+        ({"status": "timeout"}, "killed: it took longer than its timeout (1000 ms)"),
+        (
+            {"status": "error", "errorType": "Runtime.OutOfMemory"},
+            "killed: it took more memory than its 128 MB (1000 ms)",
+        ),
+        ({"status": "error", "errorType": "Runtime.ExitError"}, "its process ended before it answered (1000 ms)"),
+        ({"status": "error", "errorType": "Runtime.New"}, "ended by Lambda without a record (Runtime.New, 1000 ms)"),
+        ({"status": "error"}, None),  # the handler's own, which has been told
+        ({"status": "success"}, None),
+    ],
+)
+def test_an_end_that_the_step_could_not_tell_is_told(
+    translator: Translator, lines: Callable[[], list[str]], ending: dict[str, str], told: str | None
+) -> None:
+    record = {"requestId": "r", "metrics": {"durationMs": 1000, "memorySizeMB": 128}, **ending}
+    log(translator, "Nightly", {"time": "2026-07-14T09:00:00.000Z", "type": "platform.report", "record": record})
+
+    assert lines() == ([] if told is None else [f"ERROR {told}"])
+
+
 def test_what_lambda_says_in_plain_text_is_not_shown(translator: Translator, lines: Callable[[], list[str]]) -> None:
     report = "REPORT RequestId: r\tDuration: 1.20 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\t"
     for text in ("INIT_START Runtime Version: python:3.13.v1", "START RequestId: r", "END RequestId: r", report, "own"):

@@ -98,7 +98,10 @@ class Translator:
                 self._tell(Logged(step, "error", parsed.headline, None, parsed.fields))
             case Text():
                 self._tell(Printed(step, line.text))
-            case Reported() | Platform():
+            case Reported():
+                if parsed.is_end_of_process:
+                    self._tell(Logged(step, "error", parsed.reason(), None, {}))
+            case Platform():
                 return
             case _:
                 assert_never(parsed)

@@ -21,6 +21,8 @@ _LEVELS: Mapping[str, Level] = {"debug": "debug", "info": "info", "warn": "warn"
 _SYSTEM_STARTS = ("REPORT RequestId: ", "START RequestId: ", "END RequestId: ", "INIT_START Runtime Version: ")
 _TEXT_REPORT = re.compile(r"REPORT RequestId: (?P<request>\S+)\tDuration: (?P<duration>[0-9]+(?:\.[0-9]+)?) ms\t")
 _TEXT_STATUS = re.compile(r"\tStatus: (\w+)")
+_TEXT_ERROR = re.compile(r"\tError Type: (\S+)")
+_TEXT_MEMORY = re.compile(r"\tMemory Size: (\d+) MB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,26 @@ class Reported:
     status: str
     """success, failure, error or timeout"""
     duration_ms: float
+    error_type: str | None = None
+    """What became of the process, such as Runtime.ExitError, where that and not the handler failed"""
+    memory_mb: int = 0
+
+    @property
+    def is_end_of_process(self) -> bool:
+        """Whether the function was ended half-way: it could not say so itself."""
+        return self.status == "timeout" or self.error_type is not None
+
+    def reason(self) -> str:
+        """What a person is told of an invocation that did not succeed."""
+        if self.status == "timeout":
+            return f"killed: it took longer than its timeout ({self.duration_ms:.0f} ms)"
+        match self.error_type:
+            case "Runtime.OutOfMemory":
+                return f"killed: it took more memory than its {self.memory_mb} MB ({self.duration_ms:.0f} ms)"
+            case "Runtime.ExitError":
+                return f"its process ended before it answered ({self.duration_ms:.0f} ms)"
+            case other:
+                return f"ended by Lambda without a record ({other or self.status}, {self.duration_ms:.0f} ms)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +152,25 @@ def _plain(text: str) -> Line:
     if found is None:
         return Platform("platform.text")
     status = _TEXT_STATUS.search(text)
-    return Reported(found["request"], status[1] if status else "success", float(found["duration"]))
+    error, memory = _TEXT_ERROR.search(text), _TEXT_MEMORY.search(text)
+    return Reported(
+        found["request"],
+        status[1] if status else "success",
+        float(found["duration"]),
+        error[1] if error else None,
+        int(memory[1]) if memory else 0,
+    )
 
 
 def _report(record: Any) -> Line:
     given: Mapping[str, Any] = cast("Mapping[str, Any]", record) if isinstance(record, dict) else {}
     metrics: Mapping[str, Any] = given.get("metrics") or {}
     return Reported(
-        str(given.get("requestId", "")), str(given.get("status", "")), float(metrics.get("durationMs") or 0)
+        str(given.get("requestId", "")),
+        str(given.get("status", "")),
+        float(metrics.get("durationMs") or 0),
+        _text(given.get("errorType")),
+        int(metrics.get("memorySizeMB") or 0),
     )
 
 
