@@ -2,64 +2,46 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+
+from greenlet import getcurrent, greenlet
 
 Choose = Callable[[int], int]
 """Picks one of so many."""
 
-_here = threading.local()
 
+class Actor(greenlet):
+    """Does something on a stack of its own, one stretch at a time: up to its next stop, or its end.
 
-class Actor:
-    """Does something in a thread of its own, one stretch at a time: up to its next stop, or its end."""
+    Threads would do the same in three times as long: they are woken by the system at each stop.
+    """
 
     def __init__(self, work: Callable[[], None], until: Callable[[], bool] = lambda: True) -> None:
         """The first stretch comes when `until` holds."""
+        super().__init__(work)
         self.waits_for = until
-        self.ended = False
-        self.error: BaseException | None = None
-        self._work = work
-        self._go = threading.Semaphore(0)
-        self._stopped = threading.Semaphore(0)
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def stop(self, until: Callable[[], bool]) -> None:
-        self.waits_for = until
-        self._stopped.release()
-        self._go.acquire()
 
     def can_go(self) -> bool:
-        return not self.ended and self.waits_for()
+        return not self.dead and self.waits_for()
 
     def go(self) -> None:
-        """Runs the next stretch."""
-        self._go.release()
-        assert self._stopped.acquire(timeout=20)
-        if self.error is not None:
-            raise self.error
-
-    def _run(self) -> None:
-        _here.actor = self
-        self._go.acquire()
-        try:
-            self._work()
-        except BaseException as error:
-            self.error = error
-        self.ended = True
-        self._stopped.release()
+        """Runs the next stretch. Raises what the work raises."""
+        self.parent = getcurrent()
+        self.switch()
 
 
 def stop_here(until: Callable[[], bool] = lambda: True) -> None:
-    """Ends the stretch of the actor whose thread this is; the next comes when `until` holds. Others go on."""
-    actor: Actor | None = getattr(_here, "actor", None)
-    if actor is not None:
-        actor.stop(until)
+    """Ends the stretch of the actor that calls this; the next comes when `until` holds. Others go on."""
+    actor = getcurrent()
+    if isinstance(actor, Actor):
+        actor.waits_for = until
+        assert actor.parent is not None
+        actor.parent.switch()
 
 
 def run_to_the_end(actors: list[Actor], choose: Choose) -> None:
     """Gives turns until all have ended."""
-    while not all(actor.ended for actor in actors):
+    while not all(actor.dead for actor in actors):
         ready = [actor for actor in actors if actor.can_go()]
         assert ready, "nobody can go on"
         ready[choose(len(ready)) if len(ready) > 1 else 0].go()

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -46,6 +47,15 @@ class Answer:
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+_making_clients = threading.Lock()
+
+
+@cache
+def _session() -> Any:
+    """One for all: it parses the model of a service once, which takes longer than most tests."""
+    return boto3.session.Session(region_name="us-east-1")
 
 
 class Dev:
@@ -135,9 +145,9 @@ class Dev:
         keys = credentials or {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         cached = (service, tuple(sorted(keys.items())))
         if cached not in self._clients:
-            session: Any = boto3.session.Session(region_name="us-east-1")
             config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
-            self._clients[cached] = session.client(service, endpoint_url=self.endpoint, config=config, **keys)
+            with _making_clients:
+                self._clients[cached] = _session().client(service, endpoint_url=self.endpoint, config=config, **keys)
         return self._clients[cached]
 
     def stop(self) -> int:
