@@ -106,7 +106,7 @@ class Environment:
         self._process: Process | None = None
         self._is_frozen = False
         self._output: Output | None = None
-        self._status = -1
+        self._status = self._children = -1
         self._untold: list[str] = []
         self._next_look: asyncio.TimerHandle | None = None
         self._lines: deque[str] = deque(maxlen=_REMEMBERED_LINES)
@@ -154,6 +154,7 @@ class Environment:
             output.hand_over()
         with contextlib.suppress(OSError):  # Linux only
             self._status = os.open(f"/proc/{process.pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+            self._children = os.open(f"/proc/{process.pid}/task/{process.pid}/children", os.O_RDONLY | os.O_CLOEXEC)
         self._loop.add_reader(output.descriptor, self._tell)
         self._watcher = self._loop.create_task(self._watch(process, output, launch.scratch))
 
@@ -187,9 +188,10 @@ class Environment:
             self._tell()
         self._loop.remove_reader(output.descriptor)
         output.close()
-        if self._status >= 0:
-            os.close(self._status)
-            self._status = -1
+        for descriptor in (self._status, self._children):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._status = self._children = -1
         if not self._ready.done():
             self._ready.set_result(None)
         if self._answer is not None and not self._answer.done():
@@ -242,6 +244,7 @@ class Environment:
         elif self._process is not None and self._process.has_ended:
             self.dead = True
         self._request_id = ""
+        self._freeze()
         untold, self._untold = tuple(self._untold), []
         output = self._output
         if output is not None and output.is_long and not output.has_ended:
@@ -274,10 +277,23 @@ class Environment:
         self._asked = asked
         if not self._ready.done():
             self._ready.set_result(None)
-        if self._process is not None and self._launch is not None and self._launch.freezes:
-            self._is_frozen = True  # nothing goes on between two events
-            signal_group(self._process, signal.SIGSTOP)
+        if not self._request_id:
+            self._freeze()
         return asked
+
+    def _freeze(self) -> None:
+        """Nothing goes on between two events; a process without another thread or child does nothing anyway."""
+        if self._process is None or self._launch is None or not self._launch.freezes:
+            return
+        if self._asked is not None and not self._asked.done() and self._has_company():
+            self._is_frozen = True
+            signal_group(self._process, signal.SIGSTOP)
+
+    def _has_company(self) -> bool:
+        try:
+            return b"\nThreads:\t1\n" not in self._read_status() or bool(os.pread(self._children, 1, 0))
+        except OSError:  # not told on this system
+            return True
 
     def responded(self, request_id: str, body: bytes) -> None:
         if len(body) > RESPONSE_LIMIT_BYTES:
@@ -346,15 +362,16 @@ class Environment:
     def _has_too_much(self, memory_mb: int) -> bool:
         return self._launch is not None and memory_mb > self._launch.memory_mb
 
+    def _read_status(self) -> bytes:
+        """Raises OSError where the process is gone, or the system does not tell."""
+        return os.pread(self._status, _STATUS_BYTES, 0)  # kept open: this is asked after every event
+
     def _memory_mb(self, field: bytes) -> int:
         """Memory of the process as the system counts it; 0 where it does not tell."""
-        if self._status < 0:
-            return 0
         try:
-            status = os.pread(self._status, _STATUS_BYTES, 0)  # kept open: this is asked after every event
-        except OSError:  # the process is gone
+            _, _, rest = self._read_status().partition(field)
+        except OSError:
             return 0
-        _, _, rest = status.partition(field)
         kilobytes = rest.split(None, 1)[0] if rest else b"0"
         return -(-int(kilobytes) // 1024)
 

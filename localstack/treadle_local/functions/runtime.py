@@ -19,7 +19,7 @@ from treadle_infra.app.findings import TreadleError
 from treadle_infra.interpreters import Interpreter
 from treadle_local.aws.service import Region
 from treadle_local.functions import system_logs
-from treadle_local.functions.environment import Environment, Work
+from treadle_local.functions.environment import Done, Environment, Work
 from treadle_local.functions.interpreters import Interpreters
 from treadle_local.functions.layers import Layers
 from treadle_local.functions.logs import LogLine
@@ -31,6 +31,8 @@ from treadle_local.functions.runtime_api import RuntimeApi
 EAGER_ENVIRONMENTS = 2
 MAXIMUM_ENVIRONMENTS = 32
 """A laptop's bound on processes per function version; on AWS the account's concurrency (1,000) is the bound."""
+_MOMENT_SECONDS = 0.003
+"""Until an end is reported: whoever waits for the answer has the processor first."""
 _LOG_TAIL_BYTES = 4096
 """Source: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html (LogType)"""
 
@@ -154,16 +156,20 @@ class Runtime:
             done = await environment.invoke(work, before)
         finally:
             pool.release(environment)
-        after = system_logs.ended(version, request.request_id, done)
-        self._report_later(lambda: self._say(version, environment, request.request_id, (*done.untold, *after)))
+        log = ""
+        if request.log_type == "Tail":
+            after = system_logs.ended(version, request.request_id, done)
+            log = _tail((*before, *done.output, *after))
+            self._report_later(lambda: self._say(version, environment, request.request_id, (*done.untold, *after)))
+        else:
+            self._report_later(lambda: self._say_ended(version, environment, request.request_id, done))
         error = None if done.status == "success" else "Unhandled"
-        log = (*before, *done.output, *after) if request.log_type == "Tail" else ()
-        return InvokeOutcome(done.payload, error, _tail(log), done.duration_ms)
+        return InvokeOutcome(done.payload, error, log, done.duration_ms)
 
     def _report_later(self, report: Callable[[], None]) -> None:
         """Reports after those who wait for an answer have got it."""
         if not self._reports:
-            asyncio.get_running_loop().call_later(0, self._report)
+            asyncio.get_running_loop().call_later(_MOMENT_SECONDS, self._report)
         self._reports.append(report)
 
     def _report(self) -> None:
@@ -237,6 +243,9 @@ class Runtime:
             settings["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
             settings["AWS_LAMBDA_LOG_LEVEL"] = version.logging.application_level or "INFO"
         return {**self._surroundings.local_environment(), **version.environment, **settings}
+
+    def _say_ended(self, version: FunctionVersion, environment: Environment, request_id: str, done: Done) -> None:
+        self._say(version, environment, request_id, (*done.untold, *system_logs.ended(version, request_id, done)))
 
     def _say(self, version: FunctionVersion, environment: Environment, request_id: str, texts: Sequence[str]) -> None:
         self._report()  # what came earlier is said earlier

@@ -1,5 +1,6 @@
 """The Lambda Runtime API: what AWS's runtime clients poll for events and answer to.
 
+Beside AWS's calls it has one of its own: an answer whose path ends in `/next` asks for the next event too.
 One listener serves all environments; each has a path of its own that nobody can guess, since any process on the
 machine can reach the port. Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -66,12 +67,12 @@ class RuntimeApi:
         match request.method, segments[4:]:
             case "GET", ["invocation", "next"]:
                 return client.next_event()
-            case "POST", ["invocation", request_id, "response"]:
+            case "POST", ["invocation", request_id, "response", *more]:
                 client.responded(request_id, request.body)
-                return _accepted_later()
-            case "POST", ["invocation", request_id, "error"]:
+                return client.next_event() if more == ["next"] else _accepted_later()
+            case "POST", ["invocation", request_id, "error", *more]:
                 client.failed(request_id, request.body)
-                return _accepted_later()
+                return client.next_event() if more == ["next"] else _accepted_later()
             case "POST", ["init", "error"]:
                 client.init_failed(request.body)
             case _:

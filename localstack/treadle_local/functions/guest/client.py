@@ -7,6 +7,8 @@ import os
 import sys
 from typing import Any
 
+from treadle_local.functions.guest.transport import Transport
+
 
 def search_path(task_root: str, layers: str | None, runtime_folder: str) -> list[str]:
     """What precedes the standard library on `sys.path`, in Lambda's order.
@@ -28,6 +30,8 @@ def run(handler: str) -> None:
     then, lets signals be handled while it waits; here nobody sends one, and it costs a third of a short invocation.
     """
     # by name: it is installed for the function's interpreter, not for the one that checks types
+    modules: Any = sys.modules
+    modules["runtime_client"] = Transport(os.environ["AWS_LAMBDA_RUNTIME_API"])
     bootstrap: Any = importlib.import_module("awslambdaric.bootstrap")
     base: Any = importlib.import_module("awslambdaric.lambda_runtime_client").LambdaRuntimeClient
     address, token = os.environ["AWS_LAMBDA_RUNTIME_API"].split("/")
