@@ -22,6 +22,13 @@ def size_lines(compilation: Compilation) -> Iterator[str]:
         yield size_tree(distributions)
 
 
+def untried_line(compilation: Compilation) -> str:
+    """Which handlers were not loaded from their zips, and why."""
+    architecture, number = compilation.app.architecture, len(compilation.untried)
+    shown = ", ".join(compilation.untried[:3]) + (f" and {number - 3} more" if number > 3 else "")
+    return f"Not loaded here, since their packages are for {architecture} (their files were looked at): {shown}"
+
+
 def sizes_json(compilation: Compilation) -> dict[str, Any]:
     """Bytes of each function (its packages among them), and of each layer with its packages."""
     layers = compilation.layers

@@ -16,6 +16,7 @@ from treadle_infra.artifacts.bundle import BundleOptions, bundle
 from treadle_infra.artifacts.layers import Layers, check_sizes
 from treadle_infra.artifacts.model import Artifact
 from treadle_infra.artifacts.project_packages import PackageOptions, ProjectPackages
+from treadle_infra.artifacts.proof import Proof, prove
 from treadle_infra.discovery.discover import DiscoverOptions, discover
 from treadle_infra.synth.assembly import Assembly, synthesize
 from treadle_infra.synth.template import check_template
@@ -26,11 +27,15 @@ from treadle_infra.topology.model import Topology
 
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
-    """`packages` None: the project's requirements are left alone, and a step that imports one is refused."""
+    """`packages` None: the project's requirements are left alone, and a step that imports one is refused.
+
+    `proves`: whether each handler is loaded from its zip and layers, which takes its time where one has changed.
+    """
 
     discover: DiscoverOptions
     bundle: BundleOptions
     packages: PackageOptions | None = None
+    proves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ class Compilation:
     """What became of a project.
 
     Steps with an error are left out of all but `findings`, so that the rest can run. `assembly` is None where nothing
-    is left. `phase_seconds` has the duration of each phase, in order.
+    is left. `phase_seconds` has the duration of each phase, in order. `untried` are the functions whose handlers could
+    not be loaded here, since their packages are for another machine.
     """
 
     app: App
@@ -47,6 +53,7 @@ class Compilation:
     findings: tuple[Finding, ...]
     phase_seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     layers: Layers = field(default_factory=Layers)
+    untried: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -75,7 +82,12 @@ def compile_project(project: Path, stage: str, options: CompileOptions) -> Compi
     with stopwatch.phase("synthesize"):
         assembly = synthesize(topology, bundles.artifacts, layers.artifacts) if topology.resources else None
         findings += check_template(assembly.template) if assembly is not None else []
-    return Compilation(app, topology, assembly, tuple(findings), stopwatch.seconds, layers)
+    proof = Proof()
+    if options.proves and options.packages is not None and not has_errors(findings):
+        with stopwatch.phase("prove"):
+            proof = prove(project, app, topology, bundles.artifacts, layers, options.packages)
+    every = (*findings, *proof.findings)
+    return Compilation(app, topology, assembly, every, stopwatch.seconds, layers, proof.untried)
 
 
 def _bundled(app: App, artifacts: Mapping[str, Artifact]) -> App:

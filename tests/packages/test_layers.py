@@ -267,3 +267,17 @@ def test_a_project_of_real_packages_is_packaged_for_both_architectures(tmp_path:
         compilation = compile_project(project, "dev", usual_options(project))
         assert any("pydantic_core/" in name for name in names_in(compilation, "A"))
         assert any(name.startswith("pydantic 2") for name in packages_of(compilation)["A"])
+
+
+def test_an_editable_requirement_is_packaged_as_a_copy(tmp_path: Path) -> None:
+    from treadle_infra.compile import compile_project
+    from treadle_infra.options import usual_options
+
+    project = tmp_path / "editable"
+    pyproject = '[project]\nname = "my-lib"\nversion = "1"\n[build-system]\nrequires = ["setuptools"]\n'
+    files = {"lib/pyproject.toml": pyproject + 'build-backend = "setuptools.build_meta"\n', "lib/mylib/__init__.py": ""}
+    write(project, {**files, "steps/a_step.py": step("A", "import mylib"), "requirements.txt": "-e ./lib\n"})
+    compilation = compile_project(project, "dev", usual_options(project, "host"))
+
+    assert packages_of(compilation) == {"A": ("my-lib 1",)}
+    assert "python/mylib/__init__.py" in names_in(compilation, "A")

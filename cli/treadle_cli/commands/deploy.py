@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -66,11 +67,13 @@ def deploy(
 
 
 def _assembly(project: Path, stage: str, target: Target) -> Assembly:
+    from treadle_cli.sizes import untried_line
     from treadle_infra.app.findings import FindingsError, TreadleError, has_errors
     from treadle_infra.compile import compile_project
     from treadle_infra.options import usual_options
 
-    compilation = compile_project(project, stage, usual_options(project, target))
+    options = dataclasses.replace(usual_options(project, target), proves=True)
+    compilation = compile_project(project, stage, options)
     if has_errors(compilation.findings):
         raise FindingsError(compilation.findings)
     if compilation.findings:
@@ -78,6 +81,8 @@ def _assembly(project: Path, stage: str, target: Target) -> Assembly:
     if compilation.assembly is None:
         hint = "`treadle new NAME` makes a project; `treadle remove` takes a stage off AWS"
         raise TreadleError("nothing-to-deploy", f"{project} has no step", hint=hint)
+    if compilation.untried:
+        terminal.say(untried_line(compilation))
     return compilation.assembly
 
 

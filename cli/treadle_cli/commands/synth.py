@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated
@@ -30,14 +31,15 @@ def synth(
 
     The same project gives the same bytes, on any machine and from any folder.
     """
-    from treadle_cli.sizes import size_lines, sizes_json
+    from treadle_cli.sizes import size_lines, sizes_json, untried_line
     from treadle_infra.app.findings import FindingsError, TreadleError, has_errors
     from treadle_infra.compile import compile_project
     from treadle_infra.options import usual_options
     from treadle_infra.synth.assembly import write_assembly
 
     chosen = project_folder(folder, project)
-    compilation = compile_project(chosen, stage, usual_options(chosen, (target or TargetName.AWS).value))
+    options = usual_options(chosen, (target or TargetName.AWS).value)
+    compilation = compile_project(chosen, stage, dataclasses.replace(options, proves=True))
     if has_errors(compilation.findings):
         raise FindingsError(compilation.findings)
     if compilation.findings:
@@ -59,7 +61,10 @@ def synth(
         shown = {"assembly": str(folder_of_assembly), "template": str(template), "resources": resources}
         terminal.show_json({**shown, "sizes": sizes_json(compilation)} if sizes else shown)
     else:
-        terminal.say(f"{len(compilation.app.steps)} steps, {resources} resources")
+        steps = len(compilation.app.steps)
+        terminal.say(f"{steps} step{'s' if steps != 1 else ''}, {resources} resources")
+        if compilation.untried:
+            terminal.say(untried_line(compilation))
         if sizes:
             terminal.say("\n".join(size_lines(compilation)))
         terminal.show(str(folder_of_assembly))

@@ -220,7 +220,7 @@ class _Child:
             "root": str(self._project),
             "loader": str(LOADER),
             "extra_paths": [os.path.abspath(path) for path in options.extra_paths],  # noqa: PTH100 - links stay links
-            "runtime_packages": _runtime_packages(),
+            "runtime_packages": runtime_packages(),
             "bytecode_folder": str(options.bytecode_folder) if options.bytecode_folder else None,
         }
 
@@ -308,7 +308,7 @@ class _Child:
 
 
 @cache
-def _runtime_packages() -> dict[str, str]:
+def runtime_packages() -> dict[str, str]:
     """Folders with the packages that Lambda's runtime brings: Treadle's own copies, which are pure Python."""
     return dict(_locate_runtime_packages())
 

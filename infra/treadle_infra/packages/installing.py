@@ -22,7 +22,7 @@ from treadle_infra.packages.refusals import refusal
 from treadle_infra.packages.requirements import Requirements
 from treadle_infra.packages.uv import run_uv
 
-INSTALL_FORMAT = 1
+INSTALL_FORMAT = 2
 LAYER_ROOT = "/opt/python"
 """Where Lambda shows a layer's packages. Source: https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html"""
 
@@ -94,7 +94,8 @@ def _run_installer(requirements: Requirements, platform: Platform, fresh: Path) 
     excludes = fresh / "excludes.txt"
     excludes.write_text("".join(f"{name}\n" for name in _BROUGHT_BY_TREADLE))
     command = ["pip", "install", "--target", str(fresh / _PACKAGES), "--python", platform.interpreter]
-    command += ["--link-mode", "copy", "--only-binary", ":all:", "--excludes", str(excludes)]
+    command += ["--link-mode", "copy", "--only-binary", ":all:", "--no-editable"]
+    command += ["--excludes", str(excludes)]
     if platform.wheel_tag is not None:
         command += ["--python-platform", platform.wheel_tag, "--python-version", platform.python_version]
     for package in requirements.local:
