@@ -21,6 +21,7 @@ from treadle_local.dev.happenings import (
     Found,
     Handled,
     Happening,
+    Inspected,
     Logged,
     Mended,
     Permissions,
@@ -103,6 +104,9 @@ class TextReporter:
                 return self._resource_failed(happening)
             case Ready():
                 return self._ready(happening)
+            case Inspected():
+                where = self._paint(f"127.0.0.1:{happening.port}", "green")
+                return self._line(happening.step, f"waits for a debugger on {where}")
             case Reloaded():
                 return self._reloaded(happening)
             case Mended():

@@ -42,6 +42,7 @@ from treadle_local.functions.stream_pollers import StreamPollers
 from treadle_local.gateway.connections import Connections, is_connections_path
 from treadle_local.gateway.happenings import SocketHappening, ignore
 from treadle_local.gateway.http_api import INVOCATION_PATH, Exchange, HttpApis
+from treadle_local.gateway.invocation import Invoker
 from treadle_local.gateway.websocket_apis import WebSocketApis
 from treadle_local.http.messages import Answer, Request, Response
 from treadle_local.http.server import Listener, listen
@@ -133,10 +134,9 @@ class Emulator:
         self._queue_metrics = QueueMetrics(metrics, clock)
         self.sqs.on_queue(self._queue_metrics.add)
         self.cloudformation = CloudFormation(region, clock, self, self._stack_event)
-        self.apis = HttpApis(region, clock, self.api_gateway, self.functions, self.identity, self._exchanged)
-        self.web_sockets = WebSocketApis(
-            region, clock, self.api_gateway, self.functions, self.identity, watcher.socket, self.quiet
-        )
+        invoker = Invoker(self.functions, self.identity, self.runtime.is_inspected)
+        self.apis = HttpApis(region, clock, self.api_gateway, invoker, self._exchanged)
+        self.web_sockets = WebSocketApis(region, clock, self.api_gateway, invoker, watcher.socket, self.quiet)
         self.connections = Connections(region, self.identity, self.web_sockets)
         self.pollers = Pollers(region, clock, self.identity, self.functions, self.sqs.resolve, watcher.batch)
         self.stream_pollers = StreamPollers(

@@ -46,6 +46,20 @@ def dev(
     persist: Annotated[
         bool, typer.Option("--persist", help="Keep tables and queues in .treadle/data, for the next start.")
     ] = False,
+    inspect: Annotated[
+        list[str] | None,
+        typer.Option("--inspect", metavar="STEP", help="Let a debugger into a step; may be given more than once."),
+    ] = None,
+    inspect_port: Annotated[
+        int | None,
+        typer.Option(
+            "--inspect-port",
+            metavar="PORT",
+            min=1,
+            max=65535,
+            help="Where the debugger finds the step, and the next ones after it; 5678 or the next free one otherwise.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run the project on this machine.
@@ -74,6 +88,8 @@ def dev(
         watch=not no_watch,
         persist=persist,
         iam_report=iam_report,
+        inspected=tuple(inspect or ()),
+        inspect_port=inspect_port,
     )
     reporter = JsonReporter() if as_json else TextReporter(colour=terminal.wants_colour())
     if not as_json:

@@ -59,6 +59,14 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspected:
+    """A step waits for a debugger on a loopback port."""
+
+    step: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedFiring:
     """When a cron step runs next: `next` (aware) is None where it never will again. `timezone` None means UTC."""
 
@@ -205,6 +213,7 @@ Happening = (
     | Found
     | ResourceFailed
     | Ready
+    | Inspected
     | Reloaded
     | Mended
     | Requested

@@ -13,9 +13,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, S
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
+from treadle.names import LIVE_ALIAS
 from treadle_infra.app.findings import Finding, TreadleError, has_errors
 from treadle_infra.app.model import App
 from treadle_infra.compile import Compilation, compile_project
@@ -32,7 +34,17 @@ from treadle_local.aws.moto_bridge import Moto
 from treadle_local.aws.service import Region
 from treadle_local.clock import Clock, ManualClock, RealClock
 from treadle_local.dev.changed import Parts, changed_parts, errors_of, new_findings, parts_of
-from treadle_local.dev.happenings import Found, Mended, PlannedFiring, Progress, Ready, Reloaded, Tell, Trouble
+from treadle_local.dev.happenings import (
+    Found,
+    Inspected,
+    Mended,
+    PlannedFiring,
+    Progress,
+    Ready,
+    Reloaded,
+    Tell,
+    Trouble,
+)
 from treadle_local.dev.later import Later
 from treadle_local.dev.replay import NOTHING, Replayable, load, replay
 from treadle_local.dev.sample import sample_curl
@@ -40,6 +52,7 @@ from treadle_local.dev.singleton import ProjectLock
 from treadle_local.dev.translate import Translator
 from treadle_local.dev.watch import Edits
 from treadle_local.emulator import Emulator
+from treadle_local.functions.inspection import Inspection, find_debugger, free_ports
 from treadle_local.functions.runtime_client import runtime_folder
 from treadle_local.garbage import spare_collections
 from treadle_local.gateway import event
@@ -68,6 +81,9 @@ class DevOptions:
     watch: bool = True
     persist: bool = False
     iam_report: bool = False
+    inspected: tuple[str, ...] = ()
+    """Steps that a debugger is let into."""
+    inspect_port: int | None = None
 
 
 async def run_dev(options: DevOptions, tell: Tell, stop: asyncio.Event) -> int:
@@ -126,7 +142,17 @@ class _Session:
         self._edits: Edits | None = None
         self._spare = SpareChild()
         self._local_environment = project_environment(options.project)
+        self._inspections = self._planned_inspections()
         self.once_exit_code = 0
+
+    def _planned_inspections(self) -> dict[str, Inspection]:
+        """By step."""
+        steps, project = tuple(dict.fromkeys(self._options.inspected)), self._options.project.resolve()
+        if not steps:
+            return {}
+        debugger = find_debugger()
+        ports = free_ports(len(steps), self._options.inspect_port)
+        return {step: Inspection(port, debugger, project) for step, port in zip(steps, ports, strict=True)}
 
     # start
 
@@ -165,6 +191,24 @@ class _Session:
             self.once_exit_code = 1
             return
         self._announce(compilation)
+        await self._inspect(compilation)
+
+    async def _inspect(self, compilation: Compilation) -> None:
+        """Has debuggers let into the steps that were asked for. Raises TreadleError `no-such-step`."""
+        emulator, _ = self._running()
+        functions = {step: function for function, step in self._translator.steps.items()}
+        for step, inspection in self._inspections.items():
+            if step in functions:
+                version, _ = emulator.functions.resolve(functions[step], LIVE_ALIAS)
+                await emulator.runtime.inspect(version, inspection)
+                self._tell(Inspected(step, inspection.port))
+            elif not has_errors(compilation.findings):  # else it is the one that is broken
+                near = get_close_matches(step, functions, 1)
+                raise TreadleError(
+                    "no-such-step",
+                    f"--inspect {step}: the project has no such step",
+                    hint=f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(functions))}",
+                )
 
     def _announce(self, compilation: Compilation) -> None:
         emulator, listener = self._running()
@@ -267,11 +311,13 @@ class _Session:
             return
         if not self._ready:
             self._announce(compilation)
+            await self._inspect(compilation)
             spare_collections()
             return
         changed, removed = _difference(before, compilation)
         parts, removed_parts = changed_parts(parts_before, self._parts)
         self._tell(Reloaded(changed, (*removed, *removed_parts), time.perf_counter() - started, parts))
+        await self._inspect(compilation)
 
     def _tell_findings(self, findings: tuple[Finding, ...], *, kept_running: bool) -> None:
         """Those that are new, and how many errors are gone where no other came."""

@@ -22,9 +22,6 @@ from treadle_local.functions.processes import Launch, Process, Processes, signal
 from treadle_local.functions.runtime_api import RuntimeApi
 from treadle_local.http.messages import Response
 
-INIT_TIMEOUT_SECONDS = 10.0
-"""Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib"""
-
 RESPONSE_LIMIT_BYTES = 6_291_556
 """Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (6 MB for a synchronous response)"""
 _REMEMBERED_LINES = 4096
@@ -127,7 +124,7 @@ class Environment:
         try:
             await self._spawn(launch)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self._ready), INIT_TIMEOUT_SECONDS)
+                await asyncio.wait_for(asyncio.shield(self._ready), launch.start_seconds)
         except BaseException:
             await self.stop()
             raise

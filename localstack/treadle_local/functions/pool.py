@@ -19,7 +19,8 @@ IDLE_SECONDS = 60.0
 class Pool:
     """Hands out environments, one event at a time each. `limit` bounds how many live at once; events wait in order."""
 
-    def __init__(self, start: Callable[[], Awaitable[Environment]], eager: int, limit: int) -> None:
+    def __init__(self, name: str, start: Callable[[], Awaitable[Environment]], eager: int, limit: int) -> None:
+        self.name = name
         self._start = start
         self._eager = eager
         self._limit = limit

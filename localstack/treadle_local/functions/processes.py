@@ -41,6 +41,11 @@ class Launch:
     memory_mb: int = 128
     temporary_mb: int = 512
     freezes: bool = True
+    start_seconds: float = 10.0
+    """How long it may take until it asks for its first event.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
+    """
 
 
 class Process(Protocol):

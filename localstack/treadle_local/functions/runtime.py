@@ -11,7 +11,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,12 +20,13 @@ from treadle_infra.interpreters import Interpreter
 from treadle_local.aws.service import Region
 from treadle_local.functions import system_logs
 from treadle_local.functions.environment import Done, Environment, Work
+from treadle_local.functions.inspection import MEMORY_MB, PATIENCE_SECONDS, VARIABLE, Inspection
 from treadle_local.functions.interpreters import Interpreters
 from treadle_local.functions.layers import Layers
 from treadle_local.functions.logs import LogLine
 from treadle_local.functions.model import FunctionVersion, InvokeOutcome, InvokeRequest
 from treadle_local.functions.pool import Pool
-from treadle_local.functions.processes import Forking, Launch, processes
+from treadle_local.functions.processes import Forking, Launch, Spawning, processes
 from treadle_local.functions.runtime_api import RuntimeApi
 
 EAGER_ENVIRONMENTS = 2
@@ -82,6 +83,7 @@ class Runtime:
         self._surroundings = surroundings
         self._interpreters = Interpreters(interpreter, runtime_folder)
         self._processes = processes()
+        self._inspections: dict[str, Inspection] = {}
         self._code_cache = code_cache
         self._layers = Layers(code_cache)
         self._api = RuntimeApi()
@@ -111,6 +113,20 @@ class Runtime:
         """Retires every environment: what comes next starts with new ones."""
         for name in {version.name for version, _ in self._pools.values()}:
             self.function_changed(name)
+
+    async def inspect(self, version: FunctionVersion, inspection: Inspection) -> None:
+        """Has a debugger let into the function from now on; returns when one may come in.
+
+        Raises TreadleError for an interpreter that is not there.
+        """
+        if self._inspections.get(version.name) != inspection:
+            self._inspections[version.name] = inspection
+            self.function_changed(version.name)
+        pool = self._pool(version)
+        pool.release(await pool.acquire())
+
+    def is_inspected(self, name: str) -> bool:
+        return name in self._inspections
 
     def function_changed(self, name: str) -> None:
         """Retires the environments of a function whose code or configuration is no longer what they run."""
@@ -148,7 +164,7 @@ class Runtime:
             payload,
             request.invoked_arn,
             request.trace_header or _trace_header(),
-            float(version.timeout_seconds),
+            PATIENCE_SECONDS if version.name in self._inspections else float(version.timeout_seconds),
             request.client_context or "",
         )
         before = system_logs.started(version, request.request_id)
@@ -185,14 +201,18 @@ class Runtime:
             return known[1]
         if known is not None:
             self._retire(known[1])
-        pool = Pool(lambda: self._start(version), EAGER_ENVIRONMENTS, MAXIMUM_ENVIRONMENTS)
+        eager, most = (1, 1) if version.name in self._inspections else (EAGER_ENVIRONMENTS, MAXIMUM_ENVIRONMENTS)
+        pool = Pool(version.name, lambda: self._start(version), eager, most)
         self._pools[version.qualified_arn] = (version, pool)
         return pool
 
     async def _start(self, version: FunctionVersion) -> Environment:
         interpreter, runtime_folder = await self._interpreters.of(version.runtime)
+        inspection = self._inspections.get(version.name)
         environment = Environment(
-            self._api, self._processes, lambda request_id, texts: self._say(version, environment, request_id, texts)
+            self._api,
+            self._processes if inspection is None else Spawning(),
+            lambda request_id, texts: self._say(version, environment, request_id, texts),
         )
         folder = await unpack(version, self._code_cache)
         layers = await self._layers.root(version)
@@ -208,10 +228,17 @@ class Runtime:
             memory_mb=version.memory_mb,
             temporary_mb=version.ephemeral_storage_mb,
         )
+        if inspection is not None:
+            await self._end_retired(version.name)  # there is one port, and the code before may still have it
+            launch = _inspected(launch, inspection)
         await environment.start(launch)
         if environment.failed_init is not None:
             self._say(version, environment, "", system_logs.init_failed(version, environment.failed_init))
         return environment
+
+    async def _end_retired(self, name: str) -> None:
+        """Ends what is left of a function's earlier code, at a breakpoint too: it would stand there for long."""
+        await asyncio.gather(*(pool.close() for pool in self._retired if pool.name == name))
 
     def _environment(self, version: FunctionVersion, environment: Environment) -> dict[str, str]:
         """The environment of the process but for its folders: nothing of the laptop's own gets in.
@@ -254,6 +281,17 @@ class Runtime:
         now_ms = int(time.time() * 1000)
         lines = [LogLine(version.name, request_id, text, now_ms) for text in texts]
         self._surroundings.log(version, environment.log_stream, lines)
+
+
+def _inspected(launch: Launch, inspection: Inspection) -> Launch:
+    """One that a person may look at for as long as it takes. It sees real paths, which debuggers know."""
+    return replace(
+        launch,
+        environment={**launch.environment, VARIABLE: inspection.variable(launch.folder)},
+        memory_mb=MEMORY_MB,
+        freezes=False,
+        start_seconds=PATIENCE_SECONDS,
+    )
 
 
 async def unpack(version: FunctionVersion, cache: Path) -> Path:

@@ -13,11 +13,9 @@ from typing import NamedTuple
 from treadle_local.apigateway.service import ApiGateway
 from treadle_local.apigateway.store import Deployment
 from treadle_local.aws.errors import AwsError
-from treadle_local.aws.identity import Identity
 from treadle_local.aws.service import Region
 from treadle_local.clock import Clock
 from treadle_local.functions.invocation import MAXIMUM_SYNCHRONOUS_BYTES
-from treadle_local.functions.service import LambdaService
 from treadle_local.gateway import cors, event
 from treadle_local.gateway.invocation import Invoker
 from treadle_local.gateway.routes import Match, route_table
@@ -72,14 +70,13 @@ class HttpApis:
         region: Region,
         clock: Clock,
         api_gateway: ApiGateway,
-        functions: LambdaService,
-        identity: Identity,
+        invoker: Invoker,
         on_exchange: Callable[[Exchange], None],
     ) -> None:
         self._region = region
         self._clock = clock
         self._api_gateway = api_gateway
-        self._invoker = Invoker(functions, identity)
+        self._invoker = invoker
         self._on_exchange = on_exchange
         self._working: set[asyncio.Task[None]] = set()
 
@@ -154,7 +151,7 @@ class HttpApis:
             return event.FAILED  # Lambda takes no event of that size, and API Gateway does not say so
         self._invoker.check_policy(match.integration, self._source_arn(api_id, stage, request.method, match.route_key))
         late = partial(self._settle, asked, match, deployment, event.UNAVAILABLE)
-        timer = asyncio.get_running_loop().call_later(match.integration.timeout_seconds, late)
+        timer = asyncio.get_running_loop().call_later(self._invoker.patience_seconds(match.integration), late)
         try:
             outcome = await self._invoker.run(match.integration, payload, new_uuid())
         finally:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from treadle_local.aws.errors import access_denied
 from treadle_local.aws.identity import Identity
 from treadle_local.aws.service import Target
+from treadle_local.functions.inspection import PATIENCE_SECONDS
 from treadle_local.functions.model import InvokeOutcome, InvokeRequest
 from treadle_local.functions.service import LambdaService
 from treadle_local.gateway.routes import Integration
@@ -18,7 +20,9 @@ _ACTION = "lambda:InvokeFunction"
 class Invoker:
     """Invokes the functions behind integrations."""
 
-    def __init__(self, functions: LambdaService, identity: Identity) -> None:
+    def __init__(self, functions: LambdaService, identity: Identity, is_inspected: Callable[[str], bool]) -> None:
+        """`is_inspected` says of a function whether a debugger may hold it up."""
+        self._is_inspected = is_inspected
         self._functions = functions
         self._identity = identity
         self._working: set[asyncio.Task[None]] = set()
@@ -46,11 +50,16 @@ class Invoker:
         work = loop.create_task(run())
         self._working.add(work)
         work.add_done_callback(self._working.discard)
-        timer = loop.call_later(integration.timeout_seconds, _settle, answer, None)
+        timer = loop.call_later(self.patience_seconds(integration), _settle, answer, None)
         try:
             return await answer
         finally:
             timer.cancel()
+
+    def patience_seconds(self, integration: Integration) -> float:
+        """How long a caller is kept waiting for an answer."""
+        name = integration.function_arn.partition(":function:")[2].partition(":")[0]
+        return PATIENCE_SECONDS if self._is_inspected(name) else integration.timeout_seconds
 
     async def run(self, integration: Integration, payload: bytes, request_id: str) -> InvokeOutcome:
         """What the function made of it, however long that takes.

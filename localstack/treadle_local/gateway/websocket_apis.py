@@ -11,11 +11,9 @@ from typing import Any, cast
 
 from treadle_local.apigateway.service import ApiGateway
 from treadle_local.aws.errors import AwsError
-from treadle_local.aws.identity import Identity
 from treadle_local.aws.service import Region
 from treadle_local.clock import Clock
 from treadle_local.functions.model import InvokeOutcome
-from treadle_local.functions.service import LambdaService
 from treadle_local.gateway import websocket_event as event
 from treadle_local.gateway.happenings import Connected, Disconnected, Received, Refused, SocketHappening
 from treadle_local.gateway.http_api import INVOCATION_PATH
@@ -46,15 +44,14 @@ class WebSocketApis:
         region: Region,
         clock: Clock,
         api_gateway: ApiGateway,
-        functions: LambdaService,
-        identity: Identity,
+        invoker: Invoker,
         on_happening: Callable[[SocketHappening], None],
         quiet: Callable[[], bool] = lambda: True,
     ) -> None:
         self._region = region
         self._clock = clock
         self._api_gateway = api_gateway
-        self._invoker = Invoker(functions, identity)
+        self._invoker = invoker
         self._on_happening = on_happening
         self._connecting = 0
         self._connections: dict[str, Connection] = {}

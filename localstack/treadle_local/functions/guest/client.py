@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Any
 
+from treadle_local.functions.guest.inspecting import listen
 from treadle_local.functions.guest.transport import Transport
 
 
@@ -30,6 +31,9 @@ def run(handler: str) -> None:
     then, lets signals be handled while it waits; here nobody sends one, and it costs a third of a short invocation.
     """
     # by name: it is installed for the function's interpreter, not for the one that checks types
+    inspected = os.environ.pop("TREADLE_INSPECT", None)
+    if inspected is not None:
+        listen(inspected)
     modules: Any = sys.modules
     modules["runtime_client"] = Transport(os.environ["AWS_LAMBDA_RUNTIME_API"])
     bootstrap: Any = importlib.import_module("awslambdaric.bootstrap")
