@@ -6,6 +6,8 @@ Lambda's own timeout.
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
@@ -18,12 +20,15 @@ class HandlerTimeout(BaseException):
 
 
 class TimeLimit:
-    """A context in which `seconds` may pass; None or 0 is no limit. For the main thread, where Lambda runs handlers."""
+    """A context in which `seconds` may pass; None or 0 is no limit. For the main thread, where Lambda runs handlers.
+
+    There is none either where a debugger is: somebody looks at the handler.
+    """
 
     __slots__ = ("_seconds",)
 
     def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds
+        self._seconds = None if "pydevd" in sys.modules else seconds
 
     def __enter__(self) -> None:
         if self._seconds:

@@ -106,7 +106,7 @@ class TextReporter:
                 return self._ready(happening)
             case Inspected():
                 where = self._paint(f"127.0.0.1:{happening.port}", "green")
-                return self._line(happening.step, f"waits for a debugger on {where}")
+                return self._line(happening.step, f"waits for a debugger on {where}, its timeout is off")
             case Reloaded():
                 return self._reloaded(happening)
             case Mended():

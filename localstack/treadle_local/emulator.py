@@ -122,6 +122,7 @@ class Emulator:
         self.buckets = BucketPolicies()
         self.sqs = Sqs(region, clock)
         self.runtime = Runtime(region, self, interpreter, runtime_folder, code_cache)
+        self.logs.catch_up = self.runtime.report
         self.functions = LambdaService(region, clock, self, watcher.dropped)
         self.sns = Sns(region, clock, self.sqs, self.functions, self._queue_accepts, watcher.undelivered)
         self.cloudwatch = CloudWatch(

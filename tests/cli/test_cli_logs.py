@@ -131,7 +131,8 @@ def test_the_ends_of_runs_are_shown_when_asked_for(dev: Dev) -> None:
 def test_a_run_that_was_killed_is_told_though_it_could_not_say_so(dev: Dev) -> None:
     talk(dev, "death")
 
-    wait_until("the end of it", lambda: any("without a record (error" in line for line in logs(dev, "Listen")))
+    told = "its process ended before it answered"
+    wait_until("the end of it", lambda: any(told in line for line in logs(dev, "Listen")))
 
 
 def test_only_what_is_recent_is_shown_wherever_the_emulators_clock_was_turned(dev: Dev) -> None:

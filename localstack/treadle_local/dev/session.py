@@ -200,8 +200,10 @@ class _Session:
         for step, inspection in self._inspections.items():
             if step in functions:
                 version, _ = emulator.functions.resolve(functions[step], LIVE_ALIAS)
-                await emulator.runtime.inspect(version, inspection)
-                self._tell(Inspected(step, inspection.port))
+                if await emulator.runtime.inspect(version, inspection):
+                    self._tell(Inspected(step, inspection.port))
+                else:
+                    self._tell(Trouble(step, "no debugger can come in: it did not start"))
             elif not has_errors(compilation.findings):  # else it is the one that is broken
                 near = get_close_matches(step, functions, 1)
                 raise TreadleError(
@@ -287,16 +289,19 @@ class _Session:
             _log.exception("a reload failed")
             self._tell(Trouble(None, f"not reloaded, through a bug in Treadle: {problem!r}"))
 
-    def _reread_environment(self) -> None:
+    def _reread_environment(self) -> bool:
+        """Whether `.env` says something else than before: every function starts anew then."""
         environment = project_environment(self._options.project)
-        if environment != self._local_environment and self._emulator is not None:
-            self._local_environment = environment
-            self._emulator.runtime.restart()
+        if environment == self._local_environment or self._emulator is None:
+            return False
+        self._local_environment = environment
+        self._emulator.runtime.restart()
+        return True
 
     async def _reload(self) -> None:
         started = time.perf_counter()
         parts_before = self._parts
-        self._reread_environment()
+        has_new_environment = self._reread_environment()
         compilation = await self._compile(is_reload=True)
         before = self._current
         # what runs and is broken now keeps running as it was: a step with its queue and messages, a stream's access
@@ -306,6 +311,8 @@ class _Session:
             return
         if before is not None and self._is_current_deployed and _same(before.assembly, compilation.assembly):
             self._current = compilation
+            if has_new_environment:
+                await self._inspect(compilation)
             return
         if not await self._deploy(compilation):
             return

@@ -17,10 +17,16 @@ IDLE_SECONDS = 60.0
 
 
 class Pool:
-    """Hands out environments, one event at a time each. `limit` bounds how many live at once; events wait in order."""
+    """Hands out environments, one event at a time each. `limit` bounds how many live at once; events wait in order.
 
-    def __init__(self, name: str, start: Callable[[], Awaitable[Environment]], eager: int, limit: int) -> None:
+    `kept` are replaced at once when they die, whether an event waits for them or not.
+    """
+
+    def __init__(
+        self, name: str, start: Callable[[], Awaitable[Environment]], eager: int, limit: int, kept: int = 0
+    ) -> None:
         self.name = name
+        self._kept = kept
         self._start = start
         self._eager = eager
         self._limit = limit
@@ -65,7 +71,8 @@ class Pool:
         self._busy.discard(environment)
         if environment.dead:
             self._stop(environment)
-            if len(self._starting) < len(self._waiting) and self._living() < self._limit:
+            wanted = max(len(self._waiting), self._kept if not self._retired else 0)
+            if len(self._starting) < wanted and self._living() < self._limit:
                 self._grow()
         else:
             self._offer(environment)

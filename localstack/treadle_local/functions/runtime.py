@@ -103,7 +103,7 @@ class Runtime:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        self._report()
+        self.report()
         for pool in (*self._retired, *(pool for _, pool in self._pools.values())):
             await pool.close()
         await self._processes.close()
@@ -114,8 +114,8 @@ class Runtime:
         for name in {version.name for version, _ in self._pools.values()}:
             self.function_changed(name)
 
-    async def inspect(self, version: FunctionVersion, inspection: Inspection) -> None:
-        """Has a debugger let into the function from now on; returns when one may come in.
+    async def inspect(self, version: FunctionVersion, inspection: Inspection) -> bool:
+        """Has a debugger let into the function from now on; returns when one may come in. False: it did not start.
 
         Raises TreadleError for an interpreter that is not there.
         """
@@ -123,7 +123,9 @@ class Runtime:
             self._inspections[version.name] = inspection
             self.function_changed(version.name)
         pool = self._pool(version)
-        pool.release(await pool.acquire())
+        environment = await pool.acquire()
+        pool.release(environment)
+        return environment.failed_init is None
 
     def is_inspected(self, name: str) -> bool:
         return name in self._inspections
@@ -185,10 +187,11 @@ class Runtime:
     def _report_later(self, report: Callable[[], None]) -> None:
         """Reports after those who wait for an answer have got it."""
         if not self._reports:
-            asyncio.get_running_loop().call_later(_MOMENT_SECONDS, self._report)
+            asyncio.get_running_loop().call_later(_MOMENT_SECONDS, self.report)
         self._reports.append(report)
 
-    def _report(self) -> None:
+    def report(self) -> None:
+        """Says of every end what is still to be said."""
         reports, self._reports = self._reports, []
         for report in reports:
             report()
@@ -201,8 +204,8 @@ class Runtime:
             return known[1]
         if known is not None:
             self._retire(known[1])
-        eager, most = (1, 1) if version.name in self._inspections else (EAGER_ENVIRONMENTS, MAXIMUM_ENVIRONMENTS)
-        pool = Pool(version.name, lambda: self._start(version), eager, most)
+        bounds = (1, 1, 1) if version.name in self._inspections else (EAGER_ENVIRONMENTS, MAXIMUM_ENVIRONMENTS)
+        pool = Pool(version.name, lambda: self._start(version), *bounds)
         self._pools[version.qualified_arn] = (version, pool)
         return pool
 
@@ -275,7 +278,7 @@ class Runtime:
         self._say(version, environment, request_id, (*done.untold, *system_logs.ended(version, request_id, done)))
 
     def _say(self, version: FunctionVersion, environment: Environment, request_id: str, texts: Sequence[str]) -> None:
-        self._report()  # what came earlier is said earlier
+        self.report()  # what came earlier is said earlier
         if not texts:
             return
         now_ms = int(time.time() * 1000)

@@ -34,6 +34,8 @@ class Logs:
         self._filters = MetricFilters(clock, self._groups, metrics)
         self._queries = Queries(region, clock, self._groups)
         self._numbers = itertools.count(1)
+        self.catch_up: Callable[[], None] = lambda: None
+        """Has told what functions have said and was put off; whoever reads finds it."""
         self._handlers: Mapping[str, Callable[[Params], Result | Awaitable[Result]]] = {
             **self._groups.operations,
             **self._filters.operations,
@@ -68,6 +70,7 @@ class Logs:
         handler = self._handlers.get(operation)
         if handler is None:
             raise AwsError("UnknownOperationException", f"logs {operation} is not in Treadle's emulator yet")
+        self.catch_up()
         return handler(params)
 
     def targets(self, operation: str, params: Params) -> Sequence[Target]:
