@@ -89,6 +89,8 @@ def contents(artifact: Artifact) -> dict[str, bytes]:
 
 # What is inside
 
+SLICES = ("treadle/manifest.json", "treadle/system.json")
+
 
 def test_a_zip_holds_the_adapter_the_slice_and_the_files_that_the_step_imports(project: Path, tmp_path: Path) -> None:
     inside = contents(bundled(project, tmp_path / "cache").artifacts["SendMessage"])
@@ -106,11 +108,13 @@ def test_a_zip_holds_the_adapter_the_slice_and_the_files_that_the_step_imports(p
 def test_the_slice_in_the_zip_is_the_steps_own(project: Path, tmp_path: Path) -> None:
     bundles = bundled(project, tmp_path / "cache")
     slices = {
-        step: json.loads(contents(artifact)["treadle/manifest.json"]) for step, artifact in bundles.artifacts.items()
+        name: {path: json.loads(content) for path, content in contents(artifact).items() if path in SLICES}
+        for name, artifact in bundles.artifacts.items()
     }
     app = sample_app()
-    own = {name: system_slice(name, app) for name in (WEBSOCKET, BROADCAST)}
-    assert slices == {**{step.name: manifest_slice(step) for step in app.steps}, **own}
+    steps = {step.name: {"treadle/manifest.json": manifest_slice(step)} for step in app.steps}
+    own = {name: {"treadle/system.json": system_slice(name, app)} for name in (WEBSOCKET, BROADCAST)}
+    assert slices == steps | own
 
 
 def test_a_slice_says_what_the_adapter_needs_to_know() -> None:
@@ -158,7 +162,7 @@ def test_the_zip_behind_the_websocket_api_carries_what_decides_who_may_follow_wh
     bundles = bundled(project, tmp_path / "cache", app)
     inside = contents(bundles.artifacts[WEBSOCKET])
     assert {name for name in inside if name.startswith("app/")} == {"app/auth.py", "app/steps/api_step.py"}
-    assert json.loads(inside["treadle/manifest.json"]) == {
+    assert json.loads(inside["treadle/system.json"]) == {
         "manifest": 1,
         "system": "websocket",
         "streams": {"messages": {"source": "steps/api_step.py", "checksAccess": True}},

@@ -42,7 +42,7 @@ def system_slice(system: str, *streams: str, **changes: Any) -> Json:
 def system_folder(folder: Path, system: str, *streams: str) -> Path:
     """A folder as of the unpacked zip of a system function, without the adapter."""
     (folder / system / "treadle").mkdir(parents=True)
-    (folder / system / "treadle" / "manifest.json").write_text(json.dumps(system_slice(system, *streams)))
+    (folder / system / "treadle" / "system.json").write_text(json.dumps(system_slice(system, *streams)))
     return folder / system
 
 

@@ -403,7 +403,7 @@ def test_who_is_far_behind_when_the_time_is_over_is_parted_with_and_the_others_g
 
 
 def test_an_event_that_is_no_batch_is_refused(aws: FakeAws, folder: StepFolder) -> None:
-    (folder.path / "treadle" / "manifest.json").write_text(json.dumps(system_slice("broadcast")))
+    (folder.path / "treadle" / "system.json").write_text(json.dumps(system_slice("broadcast")))
     record = event_file("dynamodb_stream.json")
     done = folder.run({"hello": 1}, {"Records": []}, record, entry="broadcast", environment=aws.environment)
     assert [answer.error for answer in done.answers] == [UnroutableEvent.__name__] * 2 + [None]
@@ -425,7 +425,7 @@ def test_a_slice_that_says_nothing_useful_is_refused_by_key(folder: StepFolder, 
     from treadle.errors import ManifestError
     from treadle.live.process import SystemProcess
 
-    path = folder.path / "treadle" / "manifest.json"
+    path = folder.path / "treadle" / "system.json"
     path.write_text(json.dumps(system_slice("broadcast") | changes))
     with pytest.raises(ManifestError, match=words):
         SystemProcess("broadcast", str(folder.path))

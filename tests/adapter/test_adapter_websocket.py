@@ -40,7 +40,7 @@ def project(folder: StepFolder, auth: str = "", can_access: str = "") -> StepFol
             "steps/messages_stream.py", can_access + f"\nconfig = {{'name': '{STREAM}', 'canAccess': can_access}}\n"
         )
     folder.write("lib/auth.py", auth)
-    (folder.path / "treadle" / "manifest.json").write_text(json.dumps(system_slice("websocket") | changes))
+    (folder.path / "treadle" / "system.json").write_text(json.dumps(system_slice("websocket") | changes))
     return folder
 
 

@@ -27,7 +27,7 @@ class SystemProcess:
 
     def __init__(self, system: str, task_root: str = _TASK_ROOT) -> None:
         """Raises: ManifestError."""
-        self.slice = read_slice(os.path.join(task_root, "treadle", "manifest.json"), system)
+        self.slice = read_slice(os.path.join(task_root, "treadle", "system.json"), system)
         self.version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         self.project_root = os.path.join(task_root, "app")
         self._resources: Resources | None = None

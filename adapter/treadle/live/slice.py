@@ -1,4 +1,4 @@
-"""Reads what one of Treadle's own functions knows of its app: `treadle/manifest.json` in its zip."""
+"""Reads what one of Treadle's own functions knows of its app: `treadle/system.json` in its zip."""
 
 from __future__ import annotations
 

@@ -24,6 +24,8 @@ from treadle_infra.artifacts.model import Artifact
 BUNDLE_FORMAT = 1
 """Enters every artifact key: another layout of the zip is another artifact."""
 MANIFEST_PATH = "treadle/manifest.json"
+SYSTEM_PATH = "treadle/system.json"
+"""Where a step, and one of Treadle's own functions, finds what it knows of its app."""
 USER_FOLDER = "app"
 UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
 """Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
@@ -118,7 +120,7 @@ class _Sources:
 def _plan_of_step(step: Step, app: App, sources: _Sources, adapter: tuple[SourceFile, ...]) -> _Plan:
     """Raises: TreadleError `file-unreadable`, `queue-settings-differ`, `step-too-large`."""
     files = [sources.read(path, step.name, step.where) for path in step.files]
-    return _plan(step.name, step.where, manifest_slice(step, app.telemetry), files, adapter)
+    return _plan(step.name, step.where, (MANIFEST_PATH, manifest_slice(step, app.telemetry)), files, adapter)
 
 
 def _plan_of_system(name: str, app: App, sources: _Sources, adapter: tuple[SourceFile, ...]) -> _Plan:
@@ -134,17 +136,18 @@ def _plan_of_system(name: str, app: App, sources: _Sources, adapter: tuple[Sourc
         if app.authentication is not None:
             for path in app.authentication.files:
                 files[path] = sources.read(path, app.authentication.function, app.authentication.where)
-    return _plan(name, None, system_slice(name, app), [files[path] for path in sorted(files)], adapter)
+    return _plan(name, None, (SYSTEM_PATH, system_slice(name, app)), [files[path] for path in sorted(files)], adapter)
 
 
 def _plan(
     function: str,
     where: SourceLocation | None,
-    slice_document: Mapping[str, Json],
+    known: tuple[str, Mapping[str, Json]],
     files: Iterable[SourceFile],
     adapter: tuple[SourceFile, ...],
 ) -> _Plan:
-    own = [_source(MANIFEST_PATH, json.dumps(slice_document, separators=(",", ":")).encode()), *files]
+    path, document = known
+    own = [_source(path, json.dumps(document, separators=(",", ":")).encode()), *files]
     size = sum(len(file.content) for file in (*adapter, *own))
     if size > UNZIPPED_LIMIT_BYTES:
         raise TreadleError(

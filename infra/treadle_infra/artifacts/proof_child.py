@@ -146,11 +146,12 @@ class _Proofs:
 
 def _load_own(task: str) -> None:
     """The app's own functions: the adapter puts off what their loading raises until an event comes."""
-    with open(os.path.join(task, "treadle", "manifest.json"), encoding="utf-8") as file:
-        manifest = json.load(file)
-    if "step" in manifest:
+    system = os.path.join(task, "treadle", "system.json")
+    if not os.path.exists(system):  # noqa: PTH110 - it starts quicker without pathlib
         import_module("treadle.process").current_process().handler()
         return
+    with open(system, encoding="utf-8") as file:
+        manifest = json.load(file)
     load_module = import_module("treadle.loader").load_module
     sources: set[str] = {stream["source"] for stream in manifest["streams"].values() if stream["source"]}
     if manifest.get("authenticate"):
