@@ -20,6 +20,13 @@ settings.register_profile(
 )
 settings.load_profile("treadle")
 
+LONG_FILES = ("test_stack_rollback_at_any_call.py", "test_deploy_interrupted.py", "test_deployers_at_once.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files begin first: a worker has a whole file, and the other one would wait for it at the end."""
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
