@@ -14,7 +14,7 @@ demo: setup ## Run the messaging example in the emulator and show what happens
 	@$(PYTHON) examples/demo.py
 
 test: setup clients judges ## Run all tests
-	@$(PYTHON) -m pytest -n 2 --dist loadfile
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 clients:
 	@python3 tools/set_up_clients.py

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """One for each file: many tests compare all there is, which other tests' leavings would make slow."""
+    with Dev(tmp_path_factory.mktemp("nothing"), "--clock", "manual", "--no-watch") as running:
+        yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
 def layer_archive(emulator: Dev) -> None:
     """What the layer of `everything()` is made of."""
     archive = io.BytesIO()
