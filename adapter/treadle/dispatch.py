@@ -24,6 +24,8 @@ def start() -> LambdaHandler:
     process = current_process()
     if process.manifest.route_keys:
         import treadle.triggers.api  # pyright: ignore[reportUnusedImport]
+    if process.manifest.middleware:
+        import treadle.middleware  # pyright: ignore[reportUnusedImport]
     if process.manifest.topics:
         import treadle.triggers.event  # pyright: ignore[reportUnusedImport]
     if process.manifest.cron_triggers:

@@ -27,6 +27,12 @@ class HandlerMissing(TreadleError):
     code = "handler-missing"
 
 
+class MiddlewareMissing(TreadleError):
+    """The step's config names as middleware what cannot be called."""
+
+    code = "middleware-missing"
+
+
 class UnroutableEvent(TreadleError):
     """The function was invoked with an event that fits none of its step's triggers."""
 

@@ -49,16 +49,16 @@ class Invocation:
         self.logger = Logger(trace_id=origin.trace_id, step=manifest.step, flows=manifest.flows, request_id=request_id)
         self.context = Context(process, lambda_context, self._calls, self.logger, self.record, origin)
 
-    def run(self, first_argument: object, *, scheduled: bool = False) -> object:
+    def run(self, first_argument: object, *, scheduled: bool = False, route_key: str | None = None) -> object:
         """The handler's result, once all that it started is done.
 
         A handler gets `first_argument` and the context; one that takes a single argument gets only the first of them,
-        or where it is run as `scheduled` only the context, as in Motia.
+        or where it is run as `scheduled` only the context, as in Motia. The middleware of `route_key` is run around it.
         Raises: what the handler raises, or else the first error of a call that it did not await. The record notes it.
         """
         try:
             try:
-                handler = self._process.handler()
+                handler = self._process.handler(route_key)
                 alone = scheduled and positional_parameters(handler, 2, untold=1) < 2
                 arguments = (self.context,) if alone else (first_argument, self.context)
                 with self._limit:

@@ -22,12 +22,16 @@ DEFAULT_MAX_RETRIES = 3
 
 
 class ApiTrigger:
-    """The step answers this route. `route_key` is API Gateway's: `POST /orders/{id}`."""
+    """The step answers this route. `route_key` is API Gateway's: `POST /orders/{id}`.
 
-    __slots__ = ("route_key",)
+    `middleware`: the keys under which the step's config has the route's middleware, None where it has no such key.
+    """
 
-    def __init__(self, route_key: str) -> None:
+    __slots__ = ("middleware", "route_key")
+
+    def __init__(self, route_key: str, middleware: tuple[str | int, ...] | None = None) -> None:
         self.route_key = route_key
+        self.middleware = middleware
 
     def __str__(self) -> str:
         return f"route {self.route_key}"
@@ -82,14 +86,17 @@ class Manifest:
 
     `emits` None means any topic, `streams` None any stream. `max_retries` counts the attempts after the first;
     `timeout_seconds` is how long the handler may take for one message or firing. `telemetry` None: spans go nowhere.
-    `route_keys`, `topics` and `cron_triggers` are those of its triggers; a step with topics has a queue.
+    `route_keys`, `topics` and `cron_triggers` are those of its triggers; a step with topics has a queue. `middleware`
+    has the places of middleware in the step's config, by route key.
     """
 
     __slots__ = (
+        "api_triggers",
         "cron_triggers",
         "emits",
         "flows",
         "max_retries",
+        "middleware",
         "route_keys",
         "source",
         "step",
@@ -116,7 +123,9 @@ class Manifest:
         self.step = step
         self.source = source
         self.triggers = triggers
-        self.route_keys = frozenset(trigger.route_key for trigger in triggers if isinstance(trigger, ApiTrigger))
+        self.api_triggers = routes = tuple(trigger for trigger in triggers if isinstance(trigger, ApiTrigger))
+        self.route_keys = frozenset(route.route_key for route in routes)
+        self.middleware = {route.route_key: route.middleware for route in routes if route.middleware is not None}
         self.topics = frozenset(trigger.topic for trigger in triggers if isinstance(trigger, EventTrigger))
         self.cron_triggers = tuple(trigger for trigger in triggers if isinstance(trigger, CronTrigger))
         self.flows = flows
@@ -186,6 +195,11 @@ def _trigger(trigger: dict[str, Any], path: str) -> Trigger:
     return make(trigger, path)
 
 
+def _api_trigger(trigger: dict[str, Any], path: str) -> ApiTrigger:
+    middleware: list[str | int] | None = trigger.get("middleware")
+    return ApiTrigger(_text(trigger, "routeKey", path), None if middleware is None else tuple(middleware))
+
+
 def _cron_trigger(trigger: dict[str, Any], path: str) -> CronTrigger:
     guard: dict[str, Any] | None = trigger.get("guard")
     number = trigger.get("number")
@@ -217,7 +231,7 @@ def _days(guard: dict[str, Any], key: str) -> frozenset[int] | None:
 
 
 _TRIGGERS: dict[str, Callable[[dict[str, Any], str], Trigger]] = {
-    "api": lambda trigger, path: ApiTrigger(_text(trigger, "routeKey", path)),
+    "api": _api_trigger,
     "event": lambda trigger, path: EventTrigger(_text(trigger, "topic", path)),
     "cron": _cron_trigger,
 }

@@ -12,6 +12,9 @@ from treadle.manifest import Manifest, read_manifest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
     from treadle.manifest import CronTrigger
     from treadle.resources import Resources
     from treadle.shapes import LambdaContext, UserHandler
@@ -26,7 +29,8 @@ class StepProcess:
 
     __slots__ = (
         "_deadline_seconds",
-        "_handler",
+        "_handlers",
+        "_module",
         "_queue_arn",
         "_resources",
         "_schedules",
@@ -39,7 +43,8 @@ class StepProcess:
         self.manifest: Manifest = read_manifest(os.path.join(task_root, "treadle", "manifest.json"))
         self.version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         self.project_root = os.path.join(task_root, "app")
-        self._handler: UserHandler | None = None
+        self._module: ModuleType | None = None
+        self._handlers: dict[str | None, UserHandler] = {}
         self._resources: Resources | None = None
         self._queue_arn: str | None = None
         self._schedules: dict[str, CronTrigger] | None = None
@@ -56,20 +61,32 @@ class StepProcess:
             message = f"{self.manifest.source} cannot be loaded"
             write_line({"level": "error", "msg": message, "step": self.manifest.step, **error_fields(error)})
 
-    def handler(self) -> UserHandler:
-        """The step's handler.
+    def handler(self, route_key: str | None = None) -> UserHandler:
+        """The step's handler; for a route, with what the route's middleware puts around it.
 
-        Raises: HandlerMissing, and whatever the step's module raises when it is loaded.
+        Raises: HandlerMissing, MiddlewareMissing, and whatever the step's module raises when it is loaded.
         """
-        if self._handler is None:
+        handler = self._handlers.get(route_key)
+        if handler is None:
+            handler = self._handlers[route_key] = self._composed(route_key)
+        return handler
+
+    def _composed(self, route_key: str | None) -> UserHandler:
+        if self._module is None:
             from treadle.loader import load_module
 
-            module = load_module(self.project_root, self.manifest.source)
-            handler = getattr(module, "handler", None)
-            if not callable(handler):
-                raise HandlerMissing(f"{self.manifest.source} has no function `handler`")
-            self._handler = handler
-        return self._handler
+            self._module = load_module(self.project_root, self.manifest.source)
+        handler: Any = getattr(self._module, "handler", None)
+        if not callable(handler):
+            raise HandlerMissing(f"{self.manifest.source} has no function `handler`")
+        keys = None if route_key is None else self.manifest.middleware.get(route_key)
+        if keys is not None:
+            from treadle.middleware import middleware_of, through
+
+            middleware = middleware_of(getattr(self._module, "config", None), keys)
+            handler = through(middleware, handler) if middleware else handler
+        found: UserHandler = handler
+        return found
 
     def resources(self, lambda_context: LambdaContext) -> Resources:
         """Names and endpoints of the account and region in which the function runs; the same for every invocation."""

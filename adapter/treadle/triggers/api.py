@@ -39,7 +39,7 @@ def _response(process: StepProcess, invocation: Invocation, event: Event, header
         invocation.logger.warn(f"{event['routeKey']} was refused: {refused}", {"status": refused.status})
         return error_response(refused.status, str(refused), trace)
     try:
-        result = invocation.run(request)
+        result = invocation.run(request, route_key=event["routeKey"])
     except KeyboardInterrupt:
         raise
     except BaseException as error:

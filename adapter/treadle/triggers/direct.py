@@ -37,7 +37,7 @@ def serve_direct(process: StepProcess, event: Event, lambda_context: LambdaConte
     origin = Origin(trace_of(given.get("traceId"), None))
     invocation = Invocation(process, lambda_context, {"kind": "invoke"}, origin)
     try:
-        result = to_json_value(invocation.run(argument, scheduled=_is_cron(process)), "result")
+        result = to_json_value(_run(process, invocation, argument), "result")
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -50,6 +50,13 @@ def serve_direct(process: StepProcess, event: Event, lambda_context: LambdaConte
         raise HandlerStopped(f"{type(error).__name__}: {error}") from error
     invocation.record.write("ok")
     return {"result": result, "traceId": origin.trace_id}
+
+
+def _run(process: StepProcess, invocation: Invocation, argument: object) -> object:
+    """What the handler returns; a request goes through the middleware of the step's first route."""
+    routes = process.manifest.api_triggers if isinstance(argument, Request) else ()
+    route_key = routes[0].route_key if routes else None
+    return invocation.run(argument, scheduled=_is_cron(process), route_key=route_key)
 
 
 def _is_cron(process: StepProcess) -> bool:

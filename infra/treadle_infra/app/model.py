@@ -19,12 +19,16 @@ CronDialect = Literal["and", "unix"]
 
 @dataclass(frozen=True, slots=True)
 class HttpTrigger:
-    """The step answers HTTP requests. `path` is as written, in Express's syntax: `/orders/:id`."""
+    """The step answers HTTP requests. `path` is as written, in Express's syntax: `/orders/:id`.
+
+    `middleware`: the keys under which the config has the trigger's middleware, None where it has no such key.
+    """
 
     method: HttpMethod
     path: str
     body_schema: Json = None
     where: SourceLocation | None = None
+    middleware: tuple[str | int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ def manifest_slice(step: Step, telemetry: Telemetry | None = None) -> dict[str, 
     A cron trigger: {"kind": "cron", "number": 0, "expression": "0 9 * * *", "timezone": null, "guard": null};
     its number is the one in its schedule's name, its guard says which days are meant where AWS's expression has more.
 
+    A route with middleware has the keys under which the config names it: {..., "middleware": ["triggers", 0,
+    "middleware"]}.
+
     `timeoutSeconds` is for one message; `streams` are those that the step uses, None where it may use any.
 
     Raises: TreadleError `queue-settings-differ`.
@@ -77,7 +80,7 @@ def _triggers(step: Step) -> list[Json]:
     for trigger in step.triggers:
         match trigger:
             case HttpTrigger():
-                triggers.append({"kind": "api", "routeKey": route_key(trigger)})
+                triggers.append(_api(trigger))
             case TopicTrigger(topic):
                 triggers.append({"kind": "event", "topic": topic})
             case CronTrigger():
@@ -85,6 +88,13 @@ def _triggers(step: Step) -> list[Json]:
             case _:
                 assert_never(trigger)
     return triggers
+
+
+def _api(trigger: HttpTrigger) -> Json:
+    document: dict[str, Json] = {"kind": "api", "routeKey": route_key(trigger)}
+    if trigger.middleware is not None:
+        document["middleware"] = list(trigger.middleware)
+    return document
 
 
 def _cron(trigger: CronTrigger, number: int) -> Json:

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from functools import partial
 from importlib.machinery import PathFinder, SourceFileLoader
 
 TYPE_CHECKING = False
@@ -38,6 +40,10 @@ _CALLABLES = ("canAccess", "can_access", "condition", "onJoin", "on_join", "onLe
 """Keys whose value is a function."""
 
 
+_IN_STEP_OR_TRIGGER = re.compile(r"(triggers\.\d+)?\Z")
+"""Where `middleware` is middleware, and no property of a schema that has this name."""
+
+
 class NotJson(Exception):  # noqa: N818 - it never leaves this module
     """A value in a config that JSON has no form for; `path` is where: `input.properties.x`."""
 
@@ -49,7 +55,7 @@ class NotJson(Exception):  # noqa: N818 - it never leaves this module
 def plain(value: Any, path: str = "", above: tuple[int, ...] = ()) -> Any:
     """`value` as JSON knows it: pydantic classes as their schema, instances and dataclasses as objects.
 
-    Middleware is told as its number, and the functions that stand under `_CALLABLES` as what they take.
+    Middleware, and the functions that stand under `_CALLABLES`, are told as what they take.
     Raises: NotJson.
     """
     if value is None or isinstance(value, bool):
@@ -107,8 +113,8 @@ def _key(key: Any, path: str) -> str:
 def _member(value: Any, name: str, path: str, inside: tuple[int, ...]) -> Any:
     if name in _CALLABLES and callable(value):
         return {FUNCTION: handler_facts(value)}
-    if name == "middleware" and value is not None:
-        return len(value) if _is_list(value) else 1
+    if name == "middleware" and value is not None and _IN_STEP_OR_TRIGGER.match(path):
+        return [middleware_facts(one) for one in (value if _is_list(value) else [value])]
     return plain(value, f"{path}.{name}" if path else name, inside)
 
 
@@ -132,6 +138,45 @@ def handler_facts(handler: Any) -> dict[str, Any]:
         "required": max(0, code.co_argcount - bound - len(defaults)),
         "most": None if code.co_flags & 0x04 else code.co_argcount - bound,
     }
+
+
+def middleware_facts(value: Any) -> dict[str, Any]:
+    """A function of a middleware list: what `handler_facts` tells of it, and `functions`, what it may be made of.
+
+    Example: {"callable": true, ..., "functions": [["auth", 1]]}; the number is the position of the context.
+    """
+    functions: dict[tuple[str, int], None] = {}
+    if callable(value) and not isinstance(value, type):
+        _collect_functions(value, 1, functions, set())
+    return {**handler_facts(value), "functions": [list(function) for function in functions]}
+
+
+def _collect_functions(value: Any, position: int, found: dict[tuple[str, int], None], seen: set[int]) -> None:
+    """The names of a function and of those that it wraps: decorated, bound, partial, kept in a closure."""
+    if id(value) in seen or len(seen) >= DEPTH_LIMIT:
+        return
+    seen.add(id(value))
+    if isinstance(value, partial):
+        _collect_functions(value.func, position + len(value.args), found, seen)
+        return
+    function = value if hasattr(value, "__code__") else getattr(value, "__call__", None)  # noqa: B004
+    function = getattr(function, "__func__", function)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return
+    found[code.co_name, position] = None
+    inner = [getattr(function, "__wrapped__", None)]
+    inner += [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _is_filled(cell)]
+    for one in inner:
+        if hasattr(one, "__code__") or isinstance(one, partial):
+            _collect_functions(one, position, found, seen)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
 
 
 def _signature_facts(handler: Any) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from treadle_infra.discovery.config_models import (
     StreamConfig,
     closest,
 )
+from treadle_infra.discovery.file_usage import ContextArgument
 from treadle_infra.discovery.handlers import check_function
 from treadle_infra.discovery.infrastructure import (
     API_TIMEOUT_LIMIT_SECONDS,
@@ -69,7 +70,8 @@ class StepConfig:
     """What a config says. `step` is None where it is wrong or only drawn (`is_drawn_only`: a noop step).
 
     `virtual_subscribes` and `virtual_emits` are topics that something outside the project is drawn to take or to send.
-    `include_files` are patterns of files that the zip needs besides the imports.
+    `include_files` are patterns of files that the zip needs besides the imports. `contexts`: functions of the config
+    that are called with a context.
     """
 
     step: Step | None
@@ -78,6 +80,7 @@ class StepConfig:
     virtual_subscribes: tuple[str, ...] = ()
     virtual_emits: tuple[str, ...] = ()
     include_files: tuple[str, ...] = ()
+    contexts: frozenset[ContextArgument] = frozenset()
 
 
 def read_step_config(config: Mapping[str, Any], places: ConfigPlaces, dialect: CronDialect = "and") -> StepConfig:
@@ -143,11 +146,13 @@ def _read_0(
         return StepConfig(None, (), True, *virtual)
     infrastructure = read_infrastructure(read.infrastructure, places, findings, has_queue=isinstance(read, EventStep))
     triggers: tuple[Trigger, ...]
+    contexts: frozenset[ContextArgument] = frozenset()
     match read:
         case ApiStep():
-            _refuse_middleware(read.middleware, places, findings, ("middleware",))
             where = places.of("path")
-            triggers = (HttpTrigger(METHODS[read.method], read.path, read.body_schema, where),)
+            middleware = _middleware(read.middleware, places, findings, ("middleware",))
+            contexts = _contexts(read.middleware)
+            triggers = (HttpTrigger(METHODS[read.method], read.path, read.body_schema, where, middleware),)
             _check_api_timeout(infrastructure, places, findings)
         case EventStep():
             where = places.of("subscribes")
@@ -167,7 +172,7 @@ def _read_0(
         memory_mb=infrastructure.memory_mb,
         timeout_seconds=infrastructure.timeout_seconds,
     )
-    return StepConfig(step, (), False, *virtual, tuple(read.include_files))
+    return StepConfig(step, (), False, *virtual, tuple(read.include_files), contexts)
 
 
 # 1.0: triggers, enqueues
@@ -194,6 +199,9 @@ def _read_1(
         triggers += [] if found is None else [found]
     if any(isinstance(trigger, HttpTrigger) for trigger in triggers):
         _check_api_timeout(infrastructure, places, findings)
+    contexts: frozenset[ContextArgument] = frozenset()
+    for trigger in read.triggers if not findings else ():
+        contexts |= _contexts(trigger.get("middleware"))
     step = Step(
         name=read.name,
         where=places.config,
@@ -205,7 +213,7 @@ def _read_1(
         memory_mb=infrastructure.memory_mb,
         timeout_seconds=infrastructure.timeout_seconds,
     )
-    return StepConfig(step, (), False, *virtual, tuple(read.include_files))
+    return StepConfig(step, (), False, *virtual, tuple(read.include_files), contexts)
 
 
 def _read_trigger(
@@ -222,9 +230,9 @@ def _read_trigger(
             http = validate(HttpTrigger1, trigger, places, findings, _CODE, at)
             if http is None:
                 return None
-            _refuse_middleware(http.middleware, places, findings, (*at, "middleware"))
+            middleware = _middleware(http.middleware, places, findings, (*at, "middleware"))
             _refuse_condition(http.condition, places, findings, at)
-            return HttpTrigger(METHODS[http.method], http.path, http.body_schema, places.of(*at, "path"))
+            return HttpTrigger(METHODS[http.method], http.path, http.body_schema, places.of(*at, "path"), middleware)
         case "queue":
             queue = validate(QueueTrigger1, trigger, places, findings, _CODE, at)
             if queue is None:
@@ -299,12 +307,25 @@ def _check_api_timeout(infrastructure: Infrastructure, places: ConfigPlaces, fin
         )
 
 
-def _refuse_middleware(number: int, places: ConfigPlaces, findings: list[Finding], keys: Keys) -> None:
-    if number:
-        hint = "call what it does at the beginning of the handler"
-        findings.append(
-            error("middleware-not-supported-yet", "`middleware` is not supported yet", places.of(*keys), hint)
-        )
+def _middleware(
+    functions: Sequence[Mapping[str, Any]] | None, places: ConfigPlaces, findings: list[Finding], keys: Keys
+) -> tuple[str | int, ...] | None:
+    """`keys`, under which the step finds its middleware when it runs; None where the config has no such key."""
+    if functions is None:
+        return None
+    parameters = ("request", "context", "next")
+    for position, facts in enumerate(functions):
+        where = places.of(*keys, position)
+        name = dotted((*keys, position))
+        findings += check_function(facts, name, parameters, "middleware-invalid", where, "middleware")
+    return tuple(keys)
+
+
+def _contexts(functions: Sequence[Mapping[str, Any]] | None) -> frozenset[ContextArgument]:
+    """Where the context is handed to the middleware."""
+    return frozenset(
+        ContextArgument(name, position) for facts in functions or () for name, position in facts["functions"]
+    )
 
 
 def _refuse_condition(

@@ -170,7 +170,7 @@ class _Step0(_Step):
 class ApiStep(_Step0):
     path: Path
     method: Method
-    middleware: int = 0
+    middleware: list[dict[str, Any]] | None = None
     query_params: list[QueryParameter] = []
     body_schema: Schema = None
     response_schema: dict[str, Any] | None = None
@@ -209,7 +209,7 @@ class HttpTrigger1(_Object1):
     path: Path
     method: Method
     condition: Function | None = None
-    middleware: int = 0
+    middleware: list[dict[str, Any]] | None = None
     body_schema: Schema = None
     response_schema: dict[str, Any] | None = None
     query_params: list[QueryParameter] = []

@@ -136,7 +136,7 @@ class _Discoverer:
             is_only_scheduled = _is_only_scheduled(config.step)
             problems = list(check_handler(module.function, module.places, is_only_scheduled=is_only_scheduled))
             self._findings += problems
-            usage = usage_of(self._sources, module.path, module.closure.files)
+            usage = usage_of(self._sources, module.path, module.closure.files, config.contexts)
             included = find_included(self._root, config.include_files, module.places)
             self._findings += included.findings
             step = dataclasses.replace(

@@ -48,10 +48,18 @@ def _arity_problem(handler: Mapping[str, Any]) -> str | None:
 
 
 def check_function(
-    facts: Mapping[str, Any], name: str, parameters: tuple[str, ...], code: str, where: SourceLocation
+    facts: Mapping[str, Any],
+    name: str,
+    parameters: tuple[str, ...],
+    code: str,
+    where: SourceLocation,
+    example: str | None = None,
 ) -> Iterator[Finding]:
-    """What keeps a function from being called with exactly these positional arguments, as a finding of this code."""
-    hint = f"write `async def {name}({', '.join(parameters)}):`"
+    """What keeps a function from being called with exactly these positional arguments, as a finding of this code.
+
+    `name` says where it stands; `example` is what a hint calls it where that is no name.
+    """
+    hint = f"write `async def {example or name}({', '.join(parameters)}):`"
     if not facts["callable"]:
         yield error(code, f"`{name}` must be a function; it is a {facts['type']}", where, hint)
     elif facts["generator"]:

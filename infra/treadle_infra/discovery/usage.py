@@ -25,9 +25,11 @@ class UsagePlaces:
     computed_topics: tuple[SourceLocation, ...] = ()
 
 
-def usage_of(sources: Sources, step_path: str, files: Iterable[str]) -> UsagePlaces:
-    """The usage in all `files`, the import closure of the step in `step_path`."""
-    found = _follow_context(sources, step_path, tuple(files))
+def usage_of(
+    sources: Sources, step_path: str, files: Iterable[str], contexts: frozenset[ContextArgument] = frozenset()
+) -> UsagePlaces:
+    """The usage in all `files`, the import closure of the step in `step_path`; `contexts`: who else is handed one."""
+    found = _follow_context(sources, step_path, tuple(files), contexts)
     constants = _constants(found.values())
     state: set[TableOperation] = set()
     streams: defaultdict[str, set[TableOperation]] = defaultdict(set)
@@ -56,13 +58,15 @@ def usage_of(sources: Sources, step_path: str, files: Iterable[str]) -> UsagePla
     return UsagePlaces(usage, stream_places, tuple(dict.fromkeys(topics)), tuple(dict.fromkeys(computed)))
 
 
-def _follow_context(sources: Sources, step_path: str, files: tuple[str, ...]) -> dict[str, FileUsage]:
+def _follow_context(
+    sources: Sources, step_path: str, files: tuple[str, ...], contexts: frozenset[ContextArgument]
+) -> dict[str, FileUsage]:
     """The usage of each file, its functions' parameters known as contexts where another function hands one to them."""
-    arguments: frozenset[ContextArgument] = frozenset()
+    arguments = contexts
     found: dict[str, FileUsage] = {}
     for _ in range(_ROUNDS):
         found = {path: _usage_of_file(sources, path, path == step_path, arguments, found.get(path)) for path in files}
-        handed_on = frozenset(argument for usage in found.values() for argument in usage.handed_on)
+        handed_on = contexts.union(*(usage.handed_on for usage in found.values()))
         if handed_on == arguments:
             break
         arguments = handed_on
