@@ -181,9 +181,26 @@ class Telemetry:
 
 
 @dataclass(frozen=True, slots=True)
+class Cors:
+    """Which pages of other origins may call the routes; by default all, as in Motia, without cookies.
+
+    `*` among the headers does not stand for `authorization`, which is therefore named.
+    Source: https://fetch.spec.whatwg.org/#cors-non-wildcard-request-header-name
+    """
+
+    allow_origins: tuple[str, ...] = ("*",)
+    allow_methods: tuple[str, ...] = ("*",)
+    allow_headers: tuple[str, ...] = ("*", "authorization")
+    expose_headers: tuple[str, ...] = ()
+    allow_credentials: bool = False
+    max_age_seconds: int = 600
+
+
+@dataclass(frozen=True, slots=True)
 class App:
     """A whole project: steps and streams in a stable order (by path, by name).
 
+    `cors` None: the steps answer for themselves, and a preflight is an OPTIONS step's.
     `packages`: what each function runs with, by its step's name; one that imports no package has no entry.
     """
 
@@ -194,3 +211,4 @@ class App:
     telemetry: Telemetry | None = None
     architecture: Architecture = "arm64"
     packages: Mapping[str, PackageSet] = field(default_factory=dict[str, PackageSet])
+    cors: Cors | None = Cors()

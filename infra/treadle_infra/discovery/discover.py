@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treadle_infra.app.findings import Finding, SourceLocation, TreadleError, has_errors
-from treadle_infra.app.model import App, CronDialect, CronTrigger, Step, Stream
+from treadle_infra.app.model import App, CronDialect, CronTrigger, HttpTrigger, Step, Stream
 from treadle_infra.discovery.authentication import authentication_file, read_authentication
 from treadle_infra.discovery.config import StepConfig, read_step_config, read_stream_config
+from treadle_infra.discovery.cors_headers import cors_header_findings
 from treadle_infra.discovery.crossing import (
     FoundStep,
     VirtualTopics,
@@ -102,6 +103,9 @@ class _Discoverer:
             settings.telemetry,
             settings.architecture,
         )
+        answering = {path: None for step in app.steps if _answers_http(step) for path in step.files}
+        python_files = [path for path in answering if path.endswith(".py")]
+        self._findings += cors_header_findings(self._sources, python_files, app.cors)
         return Discovery(app, tuple(sorted(dict.fromkeys(self._findings), key=_by_place)))
 
     def _streams(self, modules: Iterable[Module]) -> list[Stream]:
@@ -158,6 +162,10 @@ class _Discoverer:
 
 def _is_only_scheduled(step: Step) -> bool:
     return all(isinstance(trigger, CronTrigger) for trigger in step.triggers)
+
+
+def _answers_http(step: Step) -> bool:
+    return any(isinstance(trigger, HttpTrigger) for trigger in step.triggers)
 
 
 def _by_place(finding: Finding) -> tuple[SourceLocation, str, str, str]:

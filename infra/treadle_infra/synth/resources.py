@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from treadle.names import Names, tag_value
-from treadle_infra.app.model import Json
+from treadle_infra.app.model import Cors, Json
 from treadle_infra.synth.entries import Object, entry
 from treadle_infra.synth.intrinsics import arn_sub, get_att, logical_id_of, ref, sub
 from treadle_infra.synth.schedules import (
@@ -244,7 +244,12 @@ class ResourceBuilder:
         return entry(
             "AWS::ApiGatewayV2::Api",
             api.origin,
-            {"Name": api.name, "ProtocolType": "HTTP", "Tags": self._tag_map(api.origin)},
+            {
+                "Name": api.name,
+                "ProtocolType": "HTTP",
+                **({} if api.cors is None else {"CorsConfiguration": _cors_configuration(api.cors)}),
+                "Tags": self._tag_map(api.origin),
+            },
         )
 
     def _http_stage(self, stage: HttpStage) -> Object:
@@ -445,6 +450,21 @@ def _integration(integration: Integration) -> Object:
             "TimeoutInMillis": integration.timeout_milliseconds,
         },
     )
+
+
+def _cors_configuration(cors: Cors) -> Object:
+    """Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html"""
+    lists = {
+        "AllowOrigins": cors.allow_origins,
+        "AllowMethods": cors.allow_methods,
+        "AllowHeaders": cors.allow_headers,
+        "ExposeHeaders": cors.expose_headers,
+    }
+    configuration: Object = {name: list[Json](values) for name, values in lists.items() if values}
+    if cors.allow_credentials:
+        configuration["AllowCredentials"] = True
+    configuration["MaxAge"] = cors.max_age_seconds
+    return configuration
 
 
 def _shortened(text: str) -> str:

@@ -121,7 +121,7 @@ class _Builder:
             yield GatewayRole(GatewayRoleRef(), role_name, prefix, LIVE_ALIAS, SHARED)
         if answers_http:
             api = HttpApiRef()
-            yield HttpApi(api, self._placement.http_api_name, SHARED)
+            yield HttpApi(api, self._placement.http_api_name, SHARED, self._app.cors)
             yield HttpStage(HttpStageRef(), api, "$default", SHARED)
         if self._app.streams:
             yield from live_resources(self._app, self._names, keeps_data=self._keeps_data)

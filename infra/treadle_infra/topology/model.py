@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from treadle.names import SYSTEM_PREFIX
 from treadle_infra.app.findings import SourceLocation
-from treadle_infra.app.model import CronDialect
+from treadle_infra.app.model import Cors, CronDialect
 from treadle_infra.topology.references import (
     AliasRef,
     AsynchronousSettingsRef,
@@ -201,9 +201,12 @@ class EventSourceMapping:
 
 @dataclass(frozen=True, slots=True)
 class HttpApi:
+    """`cors` None: the API has no CORS configuration, and leaves the headers of it to its functions."""
+
     ref: HttpApiRef
     name: str
     origin: Origin
+    cors: Cors | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,29 +25,35 @@ def is_preflight(request: Request) -> bool:
     )
 
 
-def preflight_response(configuration: Configuration, request: Request) -> Response:
-    """The answer where no route takes the question: without any of the headers to an origin that is not allowed."""
-    origin = _allowed_origin(configuration, request)
-    if origin is None:
-        return Response(204, b"")
-    headers = [("access-control-allow-origin", origin)]
-    for name, member in (("allow-methods", "AllowMethods"), ("allow-headers", "AllowHeaders")):
-        if configuration.get(member):
-            headers.append((_HEADERS + name, ",".join(configuration[member])))
-    if "MaxAge" in configuration:
-        headers.append(("access-control-max-age", str(configuration["MaxAge"])))
-    return Response(204, b"", [*headers, *_credentials(configuration)])
+def options_response(configuration: Configuration, request: Request) -> Response:
+    """The answer where no route takes the question: with headers where it is a preflight from an allowed origin."""
+    return Response(204, b"", _preflight_headers(configuration, request) if is_preflight(request) else [])
 
 
 def with_cors(configuration: Configuration, request: Request, response: Response) -> Response:
-    """A response with the configured headers in place of those that the function has set."""
+    """A response with the configured headers in place of those that the function has set, to a preflight too."""
     headers = [(name, value) for name, value in response.headers if not name.startswith(_HEADERS)]
+    if is_preflight(request):
+        return Response(response.status, response.body, [*headers, *_preflight_headers(configuration, request)])
     origin = _allowed_origin(configuration, request)
     if origin is not None:
         headers += [("access-control-allow-origin", origin), *_credentials(configuration)]
         if configuration.get("ExposeHeaders"):
             headers.append(("access-control-expose-headers", ",".join(configuration["ExposeHeaders"])))
     return Response(response.status, response.body, headers)
+
+
+def _preflight_headers(configuration: Configuration, request: Request) -> list[tuple[str, str]]:
+    origin = _allowed_origin(configuration, request)
+    if origin is None:
+        return []
+    headers = [("access-control-allow-origin", origin)]
+    for name, member in (("allow-methods", "AllowMethods"), ("allow-headers", "AllowHeaders")):
+        if configuration.get(member):
+            headers.append((_HEADERS + name, ",".join(configuration[member])))
+    if "MaxAge" in configuration:
+        headers.append(("access-control-max-age", str(configuration["MaxAge"])))
+    return [*headers, *_credentials(configuration)]
 
 
 def _allowed_origin(configuration: Configuration, request: Request) -> str | None:

@@ -127,8 +127,8 @@ class HttpApis:
             return
         asked.is_settled = True
         if deployment is not None and (configuration := deployment.settings.get("CorsConfiguration")):
-            if match is None and cors.is_preflight(request):
-                response = cors.preflight_response(configuration, request)
+            if match is None and request.method == "OPTIONS":
+                response = cors.options_response(configuration, request)
             else:
                 response = cors.with_cors(configuration, request, response)
         if not asked.answer.done():  # else the client has gone
