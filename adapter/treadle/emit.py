@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MESSAGE_BYTES_LIMIT = 262_144
 """Body and attributes together. Source: https://docs.aws.amazon.com/sns/latest/dg/large-message-payloads.html"""
 
+_GROUP_LIMIT = 128
 _ATTRIBUTE_OVERHEAD = len(ATTRIBUTE) + len("String")
 
 
@@ -50,6 +51,9 @@ class Emit:
     def __call__(self, event: Mapping[str, object]) -> Awaitable[None]:
         """Sends one message; returns None. The data are read now, not when the call is awaited.
 
+        `messageGroupId`: messages of one group reach a step with a FIFO queue in order, one after the other. Without
+        one, those that follow from one request or firing are a group.
+
         A topic that the step's `emits` does not list is not sent to, as in Motia: an error line in the log says so.
         Raises: TypeError, InvalidValue, EmitTooLarge; when awaited UnknownTopic, AwsCallError.
         """
@@ -60,9 +64,10 @@ class Emit:
             message = f"[INVALID EMIT] step {manifest.step} emits to `{topic}`, which its config does not declare"
             self._logger.error(f"{message} (declared: {declared}); nothing was sent", {"topic": topic})
             return self._calls.nothing("emit")
-        group = event.get("messageGroupId")
-        if group is not None and not isinstance(group, str):
-            raise TypeError(f"emit: `messageGroupId` must be a text, not {type(group).__qualname__}")
+        group = _group(event.get("messageGroupId"))
+        is_fifo = topic in manifest.fifo_topics
+        if is_fifo and group is None:
+            group = _group(self._origin.trace_id)
         emit_id = os.urandom(16).hex()
         body = _transportable(dump_json(event.get("data"), "data"))
         attribute = self._origin.attribute(emit_id=emit_id, step=manifest.step, topic=topic, flows=manifest.flows)
@@ -74,17 +79,19 @@ class Emit:
 
         def publish() -> None:
             at_ms = self._record.elapsed_ms()
-            self._publish(topic, body, attribute, group)
+            self._publish(topic, body, attribute, group, emit_id if is_fifo else None)
             self._record.emits.append({"topic": topic, "bytes": size, "emitId": emit_id, "atMs": at_ms})
 
         return self._calls.add("emit", publish, writes=True)
 
-    def _publish(self, topic: str, body: str, attribute: str, group: str | None) -> None:
+    def _publish(self, topic: str, body: str, attribute: str, group: str | None, deduplication_id: str | None) -> None:
+        """`deduplication_id`: a FIFO topic's; it is the emit's own, so that sending again after an error sends once."""
         from treadle.aws.sns import publish
 
         resources = self._resources
         try:
-            publish(resources.client, resources.topic_arn(topic), body, {ATTRIBUTE: attribute}, group)
+            arn = resources.topic_arn(topic, fifo=deduplication_id is not None)
+            publish(resources.client, arn, body, {ATTRIBUTE: attribute}, group, deduplication_id)
         except AwsCallError as error:
             if is_not_found(error):
                 names = resources.names
@@ -100,6 +107,23 @@ def _topic(event: object) -> str:
     if not isinstance(topic, str) or not topic:
         raise TypeError('emit takes a dict such as {"topic": "order.created", "data": ...}, with a text as "topic"')
     return topic
+
+
+def _group(given: object) -> str | None:
+    """A message's group as AWS takes it: 1 to 128 letters, digits and punctuation. Others go by a digest.
+
+    Source: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+    """
+    if given is None or given == "":
+        return None
+    if isinstance(given, bool) or not isinstance(given, (str, int)):
+        raise TypeError(f"emit: `messageGroupId` must be a text or a whole number, not {type(given).__qualname__}")
+    group = str(given)
+    if len(group) <= _GROUP_LIMIT and all("!" <= character <= "~" for character in group):
+        return group
+    import hashlib
+
+    return hashlib.sha256(group.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _transportable(body: str) -> str:

@@ -85,6 +85,7 @@ class Manifest:
     """What one function knows of its app.
 
     `emits` None means any topic, `streams` None any stream. `max_retries` counts the attempts after the first;
+    `is_fifo`: the step's queue is a FIFO queue; `fifo_topics` are the FIFO topics among those that it may emit to.
     `timeout_seconds` is how long the handler may take for one message or firing. `telemetry` None: spans go nowhere.
     `route_keys`, `topics` and `cron_triggers` are those of its triggers; a step with topics has a queue. `middleware`
     has the places of middleware in the step's config, by route key.
@@ -94,7 +95,9 @@ class Manifest:
         "api_triggers",
         "cron_triggers",
         "emits",
+        "fifo_topics",
         "flows",
+        "is_fifo",
         "max_retries",
         "middleware",
         "route_keys",
@@ -119,6 +122,8 @@ class Manifest:
         max_retries: int = DEFAULT_MAX_RETRIES,
         timeout_seconds: int | None = None,
         telemetry: Telemetry | None = None,
+        is_fifo: bool = False,
+        fifo_topics: frozenset[str] = frozenset(),
     ) -> None:
         self.step = step
         self.source = source
@@ -134,6 +139,8 @@ class Manifest:
         self.max_retries = max_retries
         self.timeout_seconds = timeout_seconds
         self.telemetry = telemetry
+        self.is_fifo = is_fifo
+        self.fifo_topics = fifo_topics
 
 
 def read_manifest(path: str) -> Manifest:
@@ -161,6 +168,8 @@ def read_manifest(path: str) -> Manifest:
         max_retries=int(queue.get("maxRetries", DEFAULT_MAX_RETRIES)),
         timeout_seconds=document.get("timeoutSeconds"),
         telemetry=read_telemetry(document, path),
+        is_fifo=queue.get("fifo") is True,
+        fifo_topics=frozenset(document.get("fifoTopics", ())),
     )
 
 

@@ -80,12 +80,13 @@ class Origin:
 class Message:
     """One record of an SQS batch. `attempt` counts from 1; `attribute` is the metadata's text as it came.
 
-    `sent_ms` is when the queue got it (Unix time), None where the record does not say.
+    `sent_ms` is when the queue got it (Unix time), None where the record does not say. `group` is the one in a FIFO
+    queue.
 
     Source: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
     """
 
-    __slots__ = ("attempt", "attribute", "body", "message_id", "origin", "receipt_handle", "sent_ms")
+    __slots__ = ("attempt", "attribute", "body", "group", "message_id", "origin", "receipt_handle", "sent_ms")
 
     def __init__(self, record: Event) -> None:
         self.message_id: str = record["messageId"]
@@ -95,6 +96,7 @@ class Message:
         self.attempt = int(system["ApproximateReceiveCount"])
         sent = system.get("SentTimestamp")
         self.sent_ms = int(sent) if sent else None
+        self.group = system.get("MessageGroupId", "")
         attributes: dict[str, Any] = record.get("messageAttributes") or {}
         self.attribute: str | None = attributes.get(ATTRIBUTE, {}).get("stringValue")
         self.origin = _origin(self.attribute, self.message_id)

@@ -24,6 +24,9 @@ SCHEDULE_NAME_LIMIT = 64
 TAG_VALUE_LIMIT = 256
 """Source: https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html"""
 
+FIFO_SUFFIX = ".fifo"
+"""What the name of a FIFO queue or topic ends with. Source: https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html"""
+
 LIVE_ALIAS = "live"
 
 SYSTEM_PREFIX = "_treadle-"
@@ -141,14 +144,19 @@ class Names:
     def log_group(self, step: str) -> str:
         return f"/aws/lambda/{self.function(step)}"
 
-    def queue(self, step: str) -> str:
-        return self._name(step, QUEUE_NAME_LIMIT)
+    def _ordered_name(self, name: str, limit: int, suffix: str = "", *, fifo: bool) -> str:
+        if not fifo:
+            return self._name(name, limit, suffix)
+        return self._name(name, limit - len(FIFO_SUFFIX), suffix) + FIFO_SUFFIX
 
-    def dead_letter_queue(self, step: str) -> str:
-        return self._name(step, QUEUE_NAME_LIMIT, "dead")
+    def queue(self, step: str, *, fifo: bool = False) -> str:
+        return self._ordered_name(step, QUEUE_NAME_LIMIT, fifo=fifo)
 
-    def topic(self, topic: str) -> str:
-        return self._name(topic, TOPIC_NAME_LIMIT)
+    def dead_letter_queue(self, step: str, *, fifo: bool = False) -> str:
+        return self._ordered_name(step, QUEUE_NAME_LIMIT, "dead", fifo=fifo)
+
+    def topic(self, topic: str, *, fifo: bool = False) -> str:
+        return self._ordered_name(topic, TOPIC_NAME_LIMIT, fifo=fifo)
 
     def topic_prefix(self) -> str:
         """What every topic's name on this stage begins with: the widest grant that an emit to a computed topic gets."""

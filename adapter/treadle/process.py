@@ -100,7 +100,8 @@ class StepProcess:
         """The step's own queue."""
         if self._queue_arn is None:
             resources = self.resources(lambda_context)
-            self._queue_arn = resources.queue_arn(resources.names.queue(self.manifest.step))
+            name = resources.names.queue(self.manifest.step, fifo=self.manifest.is_fifo)
+            self._queue_arn = resources.queue_arn(name)
         return self._queue_arn
 
     def schedules(self, lambda_context: LambdaContext) -> dict[str, CronTrigger]:

@@ -53,10 +53,10 @@ class Resources:
             self._client = AwsClient(self.region, self.partition, self._seconds_left)
         return self._client
 
-    def topic_arn(self, topic: str) -> str:
+    def topic_arn(self, topic: str, *, fifo: bool = False) -> str:
         arn = self._topics.get(topic)
         if arn is None:
-            name = self.names.topic(topic)
+            name = self.names.topic(topic, fifo=fifo)
             arn = self._topics[topic] = f"arn:{self.partition}:sns:{self.region}:{self.account}:{name}"
         return arn
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from treadle.message import Origin
-from treadle.names import Names
+from treadle.names import FIFO_SUFFIX, Names
 from treadle.trace import new_trace, trace_of_event
 from treadle_infra.app.findings import TreadleError
 from treadle_local.observe.app import App
@@ -112,20 +112,25 @@ class Running:
             return Outcome(None, trace_id, document)
         return Outcome(document["result"], document["traceId"])
 
-    def emit(self, topic: str, data: object) -> str:
+    def emit(self, topic: str, data: object, group: str | None = None) -> str:
         """Publishes a message as the adapter would; returns its trace id. Raises TreadleError `no-such-topic`."""
-        topics = [str(entry["topic"]) for entry in self.manifest["topics"]]
+        topics = {str(entry["topic"]): str(entry["name"]) for entry in self.manifest["topics"]}
         if topic not in topics:
             hint = f"the topics are: {', '.join(topics)}" if topics else "no step emits or subscribes to anything"
             raise TreadleError("no-such-topic", f"there is no topic `{topic}`", hint=hint)
         origin = Origin(new_trace())
-        attribute = origin.attribute(emit_id=secrets.token_hex(16), step="treadle emit", topic=topic, flows=())
+        emit_id = secrets.token_hex(16)
+        attribute = origin.attribute(emit_id=emit_id, step="treadle emit", topic=topic, flows=())
+        order = {} if group is None else {"MessageGroupId": group}
+        if topics[topic].endswith(FIFO_SUFFIX):
+            order = {"MessageGroupId": group or origin.trace_id, "MessageDeduplicationId": emit_id}
         self._call(
             "sns",
             "publish",
-            TopicArn=f"arn:aws:sns:us-east-1:000000000000:{self._names().topic(topic)}",
+            TopicArn=f"arn:aws:sns:us-east-1:000000000000:{topics[topic]}",
             Message=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
             MessageAttributes={"treadle": {"DataType": "String", "StringValue": attribute}},
+            **order,
         )
         return origin.trace_id
 

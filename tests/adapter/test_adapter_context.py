@@ -183,7 +183,11 @@ def test_what_cannot_be_done_is_said_by_name(folder: StepFolder, aws: FakeAws) -
         ("c.emit({'data': 1})", "TypeError", "emit takes a dict"),
         ("c.emit({'topic': 't', 'data': {'a': float('inf')}})", "InvalidValue", "data.a is inf"),
         ("c.emit({'topic': 't', 'data': 'x' * 262_144})", "EmitTooLarge", "a topic takes 262,144"),
-        ("c.emit({'topic': 't', 'messageGroupId': 5})", "TypeError", "`messageGroupId` must be a text"),
+        (
+            "c.emit({'topic': 't', 'messageGroupId': [5]})",
+            "TypeError",
+            "`messageGroupId` must be a text or a whole number",
+        ),
     ]
     found = errors(folder, aws, [call for call, _, _ in cases], streams=["messages"])
     for (call, kind, words), one in zip(cases, found, strict=True):

@@ -186,8 +186,6 @@ CASES: list[tuple[str, Files, int | str, str]] = [
     ("conditions-not-supported-yet", new(HTTP % '\n"condition": lambda i, c: True'), 3, "condition"),
     ("conditions-not-supported-yet", new(QUEUE % '\n"condition": lambda i, c: True'), 3, "condition"),
     ("queue-backoff-not-supported-yet", new(QUEUE % '\n"config": {"backoff_type": "fixed"}'), 3, "backoffType"),
-    ("fifo-queues-not-supported-yet", one(event('"infrastructure": {"queue": {\n"type": "fifo"}}')), 6, "fifo"),
-    ("fifo-queues-not-supported-yet", new(QUEUE % '"config": {\n"type": "fifo"}'), 3, "fifo"),
     ("middleware-invalid", one(api('"middleware": [\n"auth"]')), 7, "middleware[0]"),
     ("middleware-invalid", new(HTTP % '\n"middleware": [lambda r: 1]'), 3, "triggers[0].middleware[0]"),
     ("include-files-empty", one(api('"includeFiles": ["*.txt"]')), 6, "`*.txt`"),

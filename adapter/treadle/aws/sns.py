@@ -15,8 +15,17 @@ if TYPE_CHECKING:
 _HEADERS = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
 
 
-def publish(client: AwsClient, topic_arn: str, message: str, attributes: dict[str, str], group: str | None) -> None:
+def publish(
+    client: AwsClient,
+    topic_arn: str,
+    message: str,
+    attributes: dict[str, str],
+    group: str | None,
+    deduplication_id: str | None = None,
+) -> None:
     """Publishes one message with these text attributes. A `group` makes the topic's standard queues share fairly.
+
+    A FIFO topic needs a group and a de-duplication id.
 
     Raises: AwsCallError.
     """
@@ -28,5 +37,7 @@ def publish(client: AwsClient, topic_arn: str, message: str, attributes: dict[st
         fields[f"{entry}.Value.StringValue"] = value
     if group is not None:
         fields["MessageGroupId"] = group
+    if deduplication_id is not None:
+        fields["MessageDeduplicationId"] = deduplication_id
     body = "&".join([f"{name}={percent_encoded(value)}" for name, value in fields.items()])
     client.send(AwsCall("sns", "Publish", f"topic {topic_arn}", _HEADERS, body.encode("ascii")))

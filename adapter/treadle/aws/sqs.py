@@ -21,16 +21,22 @@ def change_visibility(client: AwsClient, queue_url: str, receipt_handle: str, se
     client.json_call("sqs", "ChangeMessageVisibility", _TARGET, f"queue {queue_url}", payload)
 
 
-def send_message(client: AwsClient, queue_url: str, body: str, attributes: dict[str, str]) -> None:
+def send_message(
+    client: AwsClient, queue_url: str, body: str, attributes: dict[str, str], place: tuple[str, str] | None = None
+) -> None:
     """Sends one message with these text attributes, none of them empty.
+
+    `place`: the group and the de-duplication id in a FIFO queue.
 
     Raises: AwsCallError.
     """
-    payload = {
+    payload: dict[str, object] = {
         "QueueUrl": queue_url,
         "MessageBody": body,
         "MessageAttributes": {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
     }
+    if place is not None:
+        payload["MessageGroupId"], payload["MessageDeduplicationId"] = place
     client.json_call("sqs", "SendMessage", _TARGET, f"queue {queue_url}", payload)
 
 

@@ -100,7 +100,7 @@ def _failed(
 
     try:
         resources = process.resources(lambda_context)
-        queue = resources.queue_url(resources.names.queue(manifest.step))
+        queue = resources.queue_url(resources.names.queue(manifest.step, fifo=manifest.is_fifo))
         change_visibility(resources.client, queue, message.receipt_handle, seconds)
     except Exception as failure:
         logger.failure("The wait before the retry could not be set; the queue's visibility timeout holds", failure)
@@ -124,8 +124,9 @@ def _dead_letter(
         attributes[ATTRIBUTE] = message.attribute
     try:
         resources = process.resources(lambda_context)
-        queue = resources.queue_url(resources.names.dead_letter_queue(process.manifest.step))
-        send_message(resources.client, queue, message.body, attributes)
+        name = resources.names.dead_letter_queue(process.manifest.step, fifo=process.manifest.is_fifo)
+        place = (message.group, message.message_id) if process.manifest.is_fifo else None
+        send_message(resources.client, resources.queue_url(name), message.body, attributes, place)
     except Exception as failure:
         invocation.logger.failure("The message could not be dead-lettered; it stays in the queue", failure)
         return "retry"

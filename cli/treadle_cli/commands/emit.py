@@ -16,6 +16,9 @@ def emit(
     data: Annotated[
         str, typer.Option("--data", "-d", metavar="JSON", help="The message; @FILE or - to read it.")
     ] = "{}",
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="TEXT", help="The message's group, for steps with a FIFO queue.")
+    ] = None,
     project: Project = None,
     as_json: Json = False,
 ) -> None:
@@ -26,7 +29,7 @@ def emit(
     from treadle_local.running import find_running
 
     value = parse_data(data)
-    trace_id = find_running(project_folder(None, project)).emit(topic, value)
+    trace_id = find_running(project_folder(None, project)).emit(topic, value, group)
     if as_json:
         terminal.show_json({"topic": topic, "traceId": trace_id})
     else:

@@ -36,13 +36,15 @@ class QueueSettings:
     """How messages wait for a step and what happens to one that fails.
 
     `max_retries` counts the attempts after the first. `visibility_timeout_seconds` None means: derived from the step's
-    timeout. `concurrency` None means: as much as there is.
+    timeout. `concurrency` None means: as much as there is. `is_fifo`: the messages of a group come in order, each when
+    the one before it is done.
     """
 
     max_retries: int = 3
     visibility_timeout_seconds: int | None = None
     delay_seconds: int = 0
     concurrency: int | None = None
+    is_fifo: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from treadle_infra.artifacts.bytecode import Bytecode, SourceFile, bytecode_path
 from treadle_infra.artifacts.files import replace_file
 from treadle_infra.artifacts.manifest_slice import manifest_slice, system_slice
 from treadle_infra.artifacts.model import Artifact
+from treadle_infra.topology.build import fifo_topics
 
 BUNDLE_FORMAT = 1
 """Enters every artifact key: another layout of the zip is another artifact."""
@@ -120,7 +121,8 @@ class _Sources:
 def _plan_of_step(step: Step, app: App, sources: _Sources, adapter: tuple[SourceFile, ...]) -> _Plan:
     """Raises: TreadleError `file-unreadable`, `queue-settings-differ`, `step-too-large`."""
     files = [sources.read(path, step.name, step.where) for path in step.files]
-    return _plan(step.name, step.where, (MANIFEST_PATH, manifest_slice(step, app.telemetry)), files, adapter)
+    known = manifest_slice(step, app.telemetry, fifo_topics(app))
+    return _plan(step.name, step.where, (MANIFEST_PATH, known), files, adapter)
 
 
 def _plan_of_system(name: str, app: App, sources: _Sources, adapter: tuple[SourceFile, ...]) -> _Plan:

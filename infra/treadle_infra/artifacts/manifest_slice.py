@@ -6,7 +6,7 @@ import itertools
 from typing import assert_never
 
 from treadle.names import SYSTEM_PREFIX, WEBSOCKET
-from treadle_infra.app.model import App, CronTrigger, HttpTrigger, Json, Step, Telemetry, TopicTrigger
+from treadle_infra.app.model import App, CronTrigger, HttpTrigger, Json, QueueSettings, Step, Telemetry, TopicTrigger
 from treadle_infra.topology.batches import timing
 from treadle_infra.topology.build import queue_settings, route_key
 from treadle_infra.topology.schedules import guard_manifest
@@ -14,13 +14,18 @@ from treadle_infra.topology.schedules import guard_manifest
 MANIFEST_FORMAT = 1
 
 
-def manifest_slice(step: Step, telemetry: Telemetry | None = None) -> dict[str, Json]:
+def manifest_slice(
+    step: Step, telemetry: Telemetry | None = None, fifo_topics: frozenset[str] = frozenset()
+) -> dict[str, Json]:
     """The part of the app that the step's adapter reads; `emits` None means any topic.
 
     Example: {"manifest": 1, "step": "SendMessage", "source": "steps/api_step.py", "flows": ["messaging"],
     "triggers": [{"kind": "api", "routeKey": "POST /messages"}, {"kind": "event", "topic": "message.sent"}],
     "timeoutSeconds": 30, "queue": {"maxRetries": 3}, "emits": ["message.sent"], "streams": ["messages"],
     "telemetry": {"otlpEndpoint": "http://localhost:4318", "serviceName": "chat"}}
+
+    A FIFO queue: {"maxRetries": 3, "fifo": true}. Where the app has FIFO topics to which the step may emit:
+    {..., "fifoTopics": ["order.placed"]}.
 
     A cron trigger: {"kind": "cron", "number": 0, "expression": "0 9 * * *", "timezone": null, "guard": null};
     its number is the one in its schedule's name, its guard says which days are meant where AWS's expression has more.
@@ -30,9 +35,11 @@ def manifest_slice(step: Step, telemetry: Telemetry | None = None) -> dict[str, 
 
     `timeoutSeconds` is for one message; `streams` are those that the step uses, None where it may use any.
 
-    Raises: TreadleError `queue-settings-differ`.
+    Raises: TreadleError `queue-settings-differ`, `fifo-and-schedule-in-one-step`.
     """
     settings = queue_settings(step)
+    emits = None if step.emits is None else [emit.topic for emit in step.emits]
+    ordered = sorted(fifo_topics if emits is None else fifo_topics & set(emits))
     return {
         "manifest": MANIFEST_FORMAT,
         "step": step.name,
@@ -40,8 +47,9 @@ def manifest_slice(step: Step, telemetry: Telemetry | None = None) -> dict[str, 
         "flows": list(step.flows),
         "triggers": _triggers(step),
         "timeoutSeconds": timing(step, settings).handler_seconds,
-        "queue": None if settings is None else {"maxRetries": settings.max_retries},
-        "emits": None if step.emits is None else [emit.topic for emit in step.emits],
+        "queue": None if settings is None else _queue(settings),
+        "emits": None if emits is None else list[Json](emits),
+        **({"fifoTopics": list[Json](ordered)} if ordered else {}),
         "streams": None if step.usage.any_stream else list[Json](sorted(step.usage.streams)),
         "telemetry": _telemetry(telemetry),
     }
@@ -88,6 +96,13 @@ def _triggers(step: Step) -> list[Json]:
             case _:
                 assert_never(trigger)
     return triggers
+
+
+def _queue(settings: QueueSettings) -> Json:
+    document: dict[str, Json] = {"maxRetries": settings.max_retries}
+    if settings.is_fifo:
+        document["fifo"] = True
+    return document
 
 
 def _api(trigger: HttpTrigger) -> Json:

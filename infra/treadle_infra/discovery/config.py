@@ -41,7 +41,6 @@ from treadle_infra.discovery.handlers import check_function
 from treadle_infra.discovery.infrastructure import (
     API_TIMEOUT_LIMIT_SECONDS,
     Infrastructure,
-    fifo_refusal,
     queue_problems,
     read_infrastructure,
     visibility_problem,
@@ -263,13 +262,17 @@ def _read_cron_trigger(
 def _queue_settings(
     queue: QueueConfig1, places: ConfigPlaces, findings: list[Finding], at: Keys, infrastructure: Infrastructure
 ) -> QueueSettings:
-    if queue.type == "fifo":
-        findings.append(fifo_refusal(places, *at, "type"))
     for key, value in (("backoffType", queue.backoff_type), ("backoffDelayMs", queue.backoff_delay_ms)):
         if value is not None:
             message = f"`{key}` is not supported yet: retries are spaced 2 s, then double that each time"
             findings.append(error("queue-backoff-not-supported-yet", message, places.of(*at, key)))
-    settings = QueueSettings(queue.max_retries, queue.visibility_timeout, queue.delay_seconds, queue.concurrency)
+    settings = QueueSettings(
+        queue.max_retries,
+        queue.visibility_timeout,
+        queue.delay_seconds,
+        queue.concurrency,
+        queue.type == "fifo",
+    )
 
     def reject(key: str, message: str) -> None:
         findings.append(error("infrastructure-invalid", message, places.of(*at, key)))

@@ -88,15 +88,6 @@ def visibility_problem(visibility_seconds: int | None, timeout_seconds: int | No
     )
 
 
-def fifo_refusal(places: ConfigPlaces, *keys: str | int) -> Finding:
-    return error(
-        "fifo-queues-not-supported-yet",
-        "queues of type `fifo` are not supported yet",
-        places.of(*keys),
-        "leave `type` out where the order of messages does not matter",
-    )
-
-
 def _read_handler(reader: _Reader, handler: Mapping[str, Any]) -> tuple[int | None, int | None]:
     at = ("infrastructure", "handler")
     ram = reader.whole(handler, "ram", at)
@@ -138,9 +129,7 @@ def _read_queue(reader: _Reader, config: Mapping[str, Any], timeout_seconds: int
     keys = {"type", "visibilityTimeout", "maxRetries", "delaySeconds", "concurrency"}
     queue = reader.section(config, "queue", keys)
     kind = queue.get("type") or "standard"
-    if kind == "fifo":
-        reader.findings.append(fifo_refusal(reader.places, *at, "type"))
-    elif kind != "standard":
+    if kind not in ("standard", "fifo"):
         reader.reject(f"`{dotted((*at, 'type'))}` must be `standard` or `fifo`; got {shown(kind)}", *at, "type")
     retries, delay = reader.whole(queue, "maxRetries", at), reader.whole(queue, "delaySeconds", at)
     settings = QueueSettings(
@@ -148,6 +137,7 @@ def _read_queue(reader: _Reader, config: Mapping[str, Any], timeout_seconds: int
         visibility_timeout_seconds=reader.whole(queue, "visibilityTimeout", at),
         delay_seconds=delay or 0,
         concurrency=reader.whole(queue, "concurrency", at),
+        is_fifo=kind == "fifo",
     )
     queue_problems(settings, lambda key, message: reader.reject(message, *at, key))
     premature = visibility_problem(settings.visibility_timeout_seconds, timeout_seconds)

@@ -72,6 +72,18 @@ ARTIFACT_BUCKET_PARAMETER = "ArtifactBucket"
 _DESCRIPTION_LIMIT = 256
 """Source: https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html"""
 
+_FIFO_TOPIC: Object = {"FifoTopic": True, "FifoThroughputScope": "MessageGroup"}
+_FIFO_QUEUE: Object = {
+    "FifoQueue": True,
+    "DeduplicationScope": "messageGroup",
+    "FifoThroughputLimit": "perMessageGroupId",
+}
+"""High throughput: groups do not wait for each other.
+
+Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/high-throughput-fifo.html,
+https://docs.aws.amazon.com/sns/latest/dg/fifo-high-throughput.html
+"""
+
 
 class ResourceBuilder:
     """Builds the template's entry for each resource of one stack."""
@@ -237,7 +249,8 @@ class ResourceBuilder:
         )
 
     def _topic(self, topic: Topic) -> Object:
-        properties: Object = {"TopicName": topic.name, "Tags": self._tags(topic.origin)}
+        properties: Object = {"TopicName": topic.name, **(_FIFO_TOPIC if topic.is_fifo else {})}
+        properties["Tags"] = self._tags(topic.origin)
         return entry("AWS::SNS::Topic", topic.origin, properties, note={"Topic": topic.ref.topic})
 
     def _http_api(self, api: HttpApi) -> Object:
@@ -270,6 +283,7 @@ class ResourceBuilder:
             queue.origin,
             {
                 "QueueName": queue.name,
+                **(_FIFO_QUEUE if queue.is_fifo else {}),
                 "MessageRetentionPeriod": queue.retention_seconds,
                 "SqsManagedSseEnabled": True,
                 "Tags": self._tags(queue.origin),
@@ -282,6 +296,7 @@ class ResourceBuilder:
             queue.origin,
             {
                 "QueueName": queue.name,
+                **(_FIFO_QUEUE if queue.is_fifo else {}),
                 "VisibilityTimeout": queue.visibility_timeout_seconds,
                 "DelaySeconds": queue.delay_seconds,
                 "MessageRetentionPeriod": queue.retention_seconds,

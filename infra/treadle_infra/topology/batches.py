@@ -40,7 +40,8 @@ def timing(step: Step, settings: QueueSettings | None) -> Timing:
     """The times of a step with these queue settings (None: without a queue).
 
     A step that asks for more time than the default gets its messages one at a time, so that they run beside each other
-    in as many environments as it takes.
+    in as many environments as it takes. So does one with a FIFO queue: in a batch, a message would count the failures
+    of those before it as attempts of its own.
     """
     answers_http = any(isinstance(trigger, HttpTrigger) for trigger in step.triggers)
     handler = step.timeout_seconds or (HTTP_TIMEOUT_SECONDS if answers_http else QUEUE_TIMEOUT_SECONDS)
@@ -53,7 +54,7 @@ def timing(step: Step, settings: QueueSettings | None) -> Timing:
         FUNCTION_TIMEOUT_LIMIT_SECONDS if visibility is None else visibility,
     )
     batch = max(1, min(LARGEST_BATCH, (limit - SLACK_SECONDS) // handler))
-    if handler > QUEUE_TIMEOUT_SECONDS:
+    if handler > QUEUE_TIMEOUT_SECONDS or settings.is_fifo:
         batch = 1
     function = max(handler, min(limit, handler * batch + SLACK_SECONDS))
     if visibility is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from treadle.names import LIVE_ALIAS, Names
 from treadle_infra.app.findings import SourceLocation, TreadleError
-from treadle_infra.app.model import App, HttpTrigger, QueueSettings, Step, TopicTrigger
+from treadle_infra.app.model import App, CronTrigger, HttpTrigger, QueueSettings, Step, TopicTrigger
 from treadle_infra.app.paths import gateway_path
 from treadle_infra.topology.batches import Timing, timing
 from treadle_infra.topology.cron import schedule_resources, scheduled, scheduler_role
@@ -92,7 +92,8 @@ def fresh_placement(app_name: str, stage: str) -> Placement:
 def build_topology(app: App, placement: Placement) -> Topology:
     """The topology of `app` where `placement` says; equal inputs give equal outputs, order included.
 
-    Raises: TreadleError `queue-settings-differ`: two triggers of one step ask for different queues.
+    Raises: TreadleError `queue-settings-differ`: two triggers of one step ask for different queues;
+    `fifo-and-schedule-in-one-step`.
     """
     builder = _Builder(app, placement)
     resources: list[Resource] = [*builder.shared()]
@@ -110,8 +111,10 @@ class _Builder:
         self._schedules = scheduled(app, self._names)
 
     def shared(self) -> Iterator[Resource]:
+        ordered = fifo_topics(self._app)
         for topic in sorted(_topics(self._app)):
-            yield Topic(TopicRef(topic), self._names.topic(topic), SHARED)
+            is_fifo = topic in ordered
+            yield Topic(TopicRef(topic), self._names.topic(topic, fifo=is_fifo), SHARED, is_fifo)
         if self._app.steps:
             # whatever the steps do with it today: a table that came and went with an edit would take its data along
             yield StateTable(StateTableRef(), self._names.state_table(), self._keeps_data, SHARED)
@@ -140,7 +143,7 @@ class _Builder:
             yield from self._routes(step, http_triggers, origin)
         schedules = self._schedules.get(step.name, ())
         if settings is not None or schedules:
-            yield from self._dead_letter_queue(step, schedules, origin)
+            yield from self._dead_letter_queue(step, settings, schedules, origin)
         if settings is not None:
             yield from self._queue(step, settings, times)
         if schedules:
@@ -173,10 +176,13 @@ class _Builder:
             yield Route(route, api, integration, Origin(step.name, trigger.where or step.where))
 
     def _dead_letter_queue(
-        self, step: Step, schedules: Sequence[Rule | Schedule], origin: Origin
+        self, step: Step, settings: QueueSettings | None, schedules: Sequence[Rule | Schedule], origin: Origin
     ) -> Iterator[Resource]:
+        """Of the kind that the step's queue is, as AWS wants it."""
         queue = DeadLetterQueueRef(step.name)
-        yield DeadLetterQueue(queue, self._names.dead_letter_queue(step.name), DEAD_LETTER_RETENTION_SECONDS, origin)
+        is_fifo = settings is not None and settings.is_fifo
+        name = self._names.dead_letter_queue(step.name, fifo=is_fifo)
+        yield DeadLetterQueue(queue, name, DEAD_LETTER_RETENTION_SECONDS, origin, is_fifo)
         topics = tuple(TopicRef(topic) for topic in sorted({trigger.topic for trigger in _topic_triggers(step)}))
         rules = tuple(schedule.ref for schedule in schedules if isinstance(schedule, Rule))
         if topics or rules:
@@ -188,7 +194,7 @@ class _Builder:
         queue, dead_letter_queue = QueueRef(step.name), DeadLetterQueueRef(step.name)
         yield Queue(
             ref=queue,
-            name=self._names.queue(step.name),
+            name=self._names.queue(step.name, fifo=settings.is_fifo),
             visibility_timeout_seconds=times.visibility_seconds,
             delay_seconds=settings.delay_seconds,
             retention_seconds=QUEUE_RETENTION_SECONDS,
@@ -196,6 +202,7 @@ class _Builder:
             max_receive_count=settings.max_retries + RECEIVES_BEYOND_RETRIES,
             dead_letter_queue=dead_letter_queue,
             origin=origin,
+            is_fifo=settings.is_fifo,
         )
         places: dict[str, SourceLocation] = {}
         for trigger in triggers:
@@ -214,6 +221,14 @@ def handler_of(step: Step) -> str:
     if _http_triggers(step):
         return "treadle.entry.api.handler"
     return "treadle.entry.event.handler" if _topic_triggers(step) else "treadle.entry.cron.handler"
+
+
+def fifo_topics(app: App) -> frozenset[str]:
+    """The topics that a FIFO queue subscribes to: only a FIFO topic has an order to hand on.
+
+    Source: https://docs.aws.amazon.com/sns/latest/dg/sns-fifo-topics.html
+    """
+    return frozenset(trigger.topic for step in app.steps for trigger in _topic_triggers(step) if trigger.queue.is_fifo)
 
 
 def _topics(app: App) -> set[str]:
@@ -236,7 +251,8 @@ def _topic_triggers(step: Step) -> list[TopicTrigger]:
 def queue_settings(step: Step) -> QueueSettings | None:
     """What the step asks of its queue; None where nothing is queued for it.
 
-    Raises: TreadleError `queue-settings-differ`: two triggers ask for different queues.
+    Raises: TreadleError `queue-settings-differ`: two triggers ask for different queues;
+    `fifo-and-schedule-in-one-step`.
     """
     triggers = _topic_triggers(step)
     for trigger in triggers[1:]:
@@ -248,7 +264,17 @@ def queue_settings(step: Step) -> QueueSettings | None:
                 where=trigger.where or step.where,
                 hint="give both triggers the same queue settings, or make two steps",
             )
-    return triggers[0].queue if triggers else None
+    settings = triggers[0].queue if triggers else None
+    schedule = next((trigger for trigger in step.triggers if isinstance(trigger, CronTrigger)), None)
+    if settings is not None and settings.is_fifo and schedule is not None:
+        raise TreadleError(
+            "fifo-and-schedule-in-one-step",
+            f"`{step.name}` has a FIFO queue and a schedule; its dead-letter queue would have to be of two kinds: "
+            "what a schedule could not deliver goes to standard queues only",
+            where=schedule.where or step.where,
+            hint="make two steps of it, or emit from a second one that has the schedule",
+        )
+    return settings
 
 
 def route_key(trigger: HttpTrigger) -> str:

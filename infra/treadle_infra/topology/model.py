@@ -147,6 +147,7 @@ class Queue:
     max_receive_count: int
     dead_letter_queue: DeadLetterQueueRef
     origin: Origin
+    is_fifo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ class DeadLetterQueue:
     name: str
     retention_seconds: int
     origin: Origin
+    is_fifo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +173,12 @@ class QueuePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
+    """`is_fifo`: it keeps the order of each group for the FIFO queues among its subscribers."""
+
     ref: TopicRef
     name: str
     origin: Origin
+    is_fifo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
