@@ -1,4 +1,4 @@
-"""Turns what Python programs hold (models, dataclasses, dates, decimals, sets) into JSON, or says where it cannot."""
+"""Turns what Python programs hold (models, objects, dates, decimals, sets) into JSON, or says where it cannot."""
 
 from __future__ import annotations
 
@@ -51,8 +51,9 @@ def to_json_value(value: object, root: str) -> Json:
 def simplified(value: object) -> object:
     """`value` one step closer to JSON; its parts are left as they are. Never gives back what it got.
 
-    Models are dumped, dataclasses and named tuples become dicts, sets and tuples lists, dates ISO 8601 texts. `Decimal`
-    is the caller's business: JSON and DynamoDB hold it in different ways.
+    Models are dumped, dataclasses, named tuples and plain objects become dicts of their fields, sets and tuples lists,
+    dates ISO 8601 texts, bytes base64, exceptions their message. `Decimal` is the caller's business: JSON and DynamoDB
+    hold it in different ways.
     Raises: InvalidValue for what has no JSON form.
     """
     if isinstance(value, Enum):
@@ -83,7 +84,25 @@ def _simplified_builtin(value: object) -> object:
     isoformat = getattr(value, "isoformat", None)
     if callable(isoformat):
         return isoformat()
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        import binascii
+
+        return binascii.b2a_base64(bytes(value), newline=False).decode("ascii")  # pyright: ignore[reportUnknownArgumentType]
+    fspath = getattr(value, "__fspath__", None)
+    if callable(fspath):
+        return fspath()
+    if isinstance(value, BaseException):
+        return str(value)
+    fields = getattr(value, "__dict__", None)
+    if isinstance(fields, dict) and _holds_data(value):
+        return fields  # pyright: ignore[reportUnknownVariableType]
     raise InvalidValue(f"is a {type(value).__qualname__}, which has no JSON form")
+
+
+def _holds_data(value: object) -> bool:
+    """False for a class, a module, a function and what is Treadle's own (a context): nobody wants to send these."""
+    is_code = isinstance(value, type) or hasattr(value, "__code__") or hasattr(value, "__spec__")
+    return not is_code and type(value).__module__.partition(".")[0] != "treadle"
 
 
 def object_or_none(value: Any) -> dict[str, Any] | None:
@@ -125,7 +144,7 @@ def _plain(value: Any) -> Json:
             raise InvalidValue(f"is {value}, which JSON cannot hold")
         return value  # type: ignore[no-any-return]
     if kind is dict:
-        return {_key(key): _part(item, f".{key}") for key, item in value.items()}
+        return {json_key(key): _part(item, f".{key}") for key, item in value.items()}
     if kind is list:
         return [_part(item, f"[{index}]") for index, item in enumerate(value)]
     if is_decimal(value):
@@ -142,8 +161,8 @@ def _part(value: object, part: str) -> Json:
         raise error.within(part) from None
 
 
-def _key(key: object) -> str:
-    """Dict keys as `json.dumps` writes them, and enum members by their value."""
+def json_key(key: object) -> str:
+    """A dict's key as `json.dumps` writes it, an enum member by its value. Raises: InvalidValue."""
     if isinstance(key, Enum):
         key = key.value
     if isinstance(key, str):

@@ -34,6 +34,8 @@ def write_line(fields: Mapping[str, object]) -> None:
 
 
 def _loggable(value: object) -> object:
+    if isinstance(value, BaseException):
+        return _text(value, repr)
     try:
         return to_json_value(value, "value")
     except Exception:

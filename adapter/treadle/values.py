@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import isfinite
 
 from treadle.errors import InvalidValue
-from treadle.json_values import is_decimal, simplified
+from treadle.json_values import is_decimal, json_key, simplified
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,9 +99,7 @@ def _encode(value: Any, depth: int) -> AttributeValue:
 def _encode_fields(value: dict[object, object], depth: int) -> dict[str, AttributeValue]:
     fields: dict[str, AttributeValue] = {}
     for key, item in value.items():
-        if not isinstance(key, str):
-            raise InvalidValue(f"has the key {key!r}, which is no text")
-        fields[str.__str__(key)] = _encode_part(item, f".{key}", depth)
+        fields[json_key(key)] = _encode_part(item, f".{key}", depth)
     return fields
 
 

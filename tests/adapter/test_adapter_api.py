@@ -17,6 +17,11 @@ def handler(req, context):
 """
 
 EVALUATE = """
+class Reply:
+    def __init__(self, status, body):
+        self.status = status
+        self.body = body
+
 def handler(req, context):
     return eval(req["body"][0])
 """
@@ -171,6 +176,8 @@ def test_results_become_responses(folder: StepFolder) -> None:
         ('{"body": []}', {"statusCode": 200, "body": "[]"}),
         ('{"status_code": 202, "body": 5}', {"statusCode": 202, "body": "5"}),
         ('{"statusCode": 203, "body": None}', {"statusCode": 203, "body": "null"}),
+        ('{"status": "201", "body": 1}', {"statusCode": 201, "body": "1"}),
+        ("Reply(202, [1])", {"statusCode": 202, "body": "[1]"}),
         ('{"status": 204}', {"statusCode": 204, "headers": {}}),
         ('{"status": 204, "body": {"dropped": True}}', {"statusCode": 204, "headers": {}}),
         (
@@ -198,6 +205,7 @@ def test_results_become_responses(folder: StepFolder) -> None:
 def test_python_objects_in_a_body_become_json(folder: StepFolder) -> None:
     imports = """
 import enum, uuid
+from pathlib import PurePosixPath
 from collections import namedtuple, OrderedDict
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
@@ -216,6 +224,10 @@ Pair = namedtuple("Pair", "left right")
 class Model:
     def model_dump(self, mode):
         return {"mode": mode}
+
+class Order:
+    def __init__(self):
+        self.id, self.point = "o1", Point(1)
 """
     response = respond(
         folder,
@@ -224,6 +236,8 @@ class Model:
             "at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc), "day": date(2026, 1, 2),
             "whole": Decimal("10"), "part": Decimal("1.50"), "id": uuid.UUID(int=5), "set": {1}, "tuple": (1, (2,)),
             "ordered": OrderedDict(a=1), 7: "seven", None: "none", Colour.RED: "by value",
+            "order": Order(), "bytes": [b"\\x00\\xff", bytearray(b"ab")], "path": PurePosixPath("/tmp/x"),
+            "error": ValueError("no"),
         }}""",
         imports,
     )
@@ -240,6 +254,10 @@ class Model:
         "set": [1],
         "tuple": [1, [2]],
         "ordered": {"a": 1},
+        "order": {"id": "o1", "point": {"x": 1, "inner": None}},
+        "bytes": ["AP8=", "YWI="],
+        "path": "/tmp/x",
+        "error": "no",
         "7": "seven",
         "null": "none",
         "red": "by value",
@@ -257,7 +275,7 @@ def test_a_result_that_is_no_response_is_a_500_and_the_log_says_why(folder: Step
         ("{'status': True}", "whole number"),
         ("{'body': {'prices': [1.0, float('nan')]}}", "body.prices[1] is nan"),
         ("{'body': {'f': handler}}", "body.f is a function"),
-        ("{'body': {'a': b'x'}}", "body.a is a bytes"),
+        ("{'body': {'a': dict}}", "body.a is a type"),
         ("{'body': {(1, 2): 3}}", "body has the key (1, 2)"),
         ("{'body': '\\ud800'}", "surrogate"),
         ("{'headers': {'x': 'a\\r\\nb'}}", "line break"),

@@ -80,8 +80,9 @@ def test_numbers_are_read_in_every_spelling(text: str, number: float) -> None:
         (Decimal(1) / 3 + Decimal("1e20"), None),
         (Decimal("0." + "1" * 39), "a number of 39 digits"),
         (Decimal("1e126"), "numbers reach"),
-        ({1: 2}, "value has the key 1, which is no text"),
-        (b"x", "value is a bytes, which has no JSON form"),
+        ({(1,): 2}, "value has the key (1,), which is no text"),
+        (iter(()), "value is a tuple_iterator, which has no JSON form"),
+        ([dict], "value[0] is a type, which has no JSON form"),
         ({"a": object()}, "value.a is a object"),
     ],
 )

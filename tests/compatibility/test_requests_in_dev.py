@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import pytest
 
-from support.dev import Answer, Dev
-from support.projects import api_step, write
+from support.dev import Answer, Dev, wait_until
+from support.projects import api_step, event_step, write
 
 PROJECT = {
     "middlewares/audit.py": """\
@@ -27,6 +28,50 @@ async def audit(req, context, next_fn):
         path="/own",
         method="OPTIONS",
     ),
+    "steps/upload_step.py": "import hashlib\n"
+    + api_step(
+        "Upload",
+        """\
+    photo = req["files"]["photo"]
+    digest = hashlib.sha256(photo["content"]).hexdigest()
+    told = {"name": photo["filename"], "type": photo["contentType"], "digest": digest}
+    return {"body": {"fields": req["body"], **told}}""",
+    ),
+    "steps/objects_step.py": """\
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+config = {"name": "Objects", "type": "api", "path": "/objects", "method": "GET", "emits": ["made"]}
+
+
+@dataclass
+class Line:
+    price: Decimal
+    at: datetime
+
+
+class Order:
+    def __init__(self):
+        self.id = UUID(int=5)
+        self.lines = (Line(Decimal("1.5"), datetime(2026, 1, 2)),)
+        self.tags = {"a"}
+        self.blob = b"ab"
+
+
+async def handler(req, context):
+    await context.state.set("orders", "o1", Order())
+    await context.emit({"topic": "made", "data": Order()})
+    return {"body": [Order(), await context.state.get("orders", "o1")]}
+""",
+    "steps/made_step.py": event_step("Made", "made", '    await context.state.set("orders", "heard", data)'),
+}
+ORDER = {
+    "id": "00000000-0000-0000-0000-000000000005",
+    "lines": [{"price": 1.5, "at": "2026-01-02T00:00:00"}],
+    "tags": ["a"],
+    "blob": "YWI=",
 }
 ORIGIN = {"origin": "http://localhost:5173"}
 
@@ -80,3 +125,30 @@ def test_a_step_may_answer_options_itself_and_the_headers_stay_the_gateways(dev:
     answer = dev.http("OPTIONS", "/own", headers={**ORIGIN, "access-control-request-method": "POST"})
     assert (answer.status, answer.body) == (200, b"own")
     assert cors(answer)["access-control-allow-methods"] == "*"
+
+
+@pytest.mark.motia("5", "objects, models, dates, decimals and bytes in bodies, messages and state become JSON")
+def test_objects_are_json_wherever_they_go(dev: Dev) -> None:
+    assert dev.http("GET", "/objects").json() == [ORDER, ORDER]
+    table = dev.client("dynamodb")
+    key = {"group": {"S": "orders"}, "key": {"S": "heard"}}
+    name = next(name for name in table.list_tables()["TableNames"] if name.endswith("--state"))
+    wait_until("the message's data in the state", lambda: table.get_item(TableName=name, Key=key).get("Item"))
+
+
+@pytest.mark.motia("4", "a form with files gives fields and files, where Motia gives nothing")
+def test_a_file_arrives_byte_for_byte(dev: Dev) -> None:
+    content = bytes(range(256)) * 400
+    form = (
+        b'--xx\r\nContent-Disposition: form-data; name="title"\r\n\r\nHol\xc3\xa9\r\n'
+        b'--xx\r\nContent-Disposition: form-data; name="photo"; filename="a b.png"\r\nContent-Type: image/png\r\n\r\n'
+        + content
+        + b"\r\n--xx--\r\n"
+    )
+    answer = dev.http("POST", "/upload", form, {"content-type": "multipart/form-data; boundary=xx"})
+    assert answer.json() == {
+        "fields": {"title": "Hol\u00e9"},
+        "name": "a b.png",
+        "type": "image/png",
+        "digest": hashlib.sha256(content).hexdigest(),
+    }

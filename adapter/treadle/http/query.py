@@ -9,6 +9,7 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import TypeAlias
 
     QueryValue: TypeAlias = str | list["QueryValue"] | dict[str, "QueryValue"]
@@ -32,9 +33,15 @@ class _Array(dict[int, "Node"]):
 
 def parse_query(text: str) -> dict[str, QueryValue]:
     """`a=1&a=2&b[c]=3` as `{"a": ["1", "2"], "b": {"c": "3"}}`: values are texts, lists or dicts."""
-    if not text:
-        return {}
-    pairs = _pairs(text)
+    return _tree(_collected(_pairs(text))) if text else {}
+
+
+def parse_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, QueryValue]:
+    """Names and values, decoded already, as those of a query string: `("c[d]", "4")` is `{"c": {"d": "4"}}`."""
+    return _tree(_collected(pairs))
+
+
+def _tree(pairs: dict[str, Node]) -> dict[str, QueryValue]:
     tree: dict[str, Node] = {}
     for key, value in pairs.items():
         first = key.find("[")
@@ -64,9 +71,8 @@ def _byte(match: re.Match[bytes]) -> bytes:
     return bytes((int(match[1], 16),))
 
 
-def _pairs(text: str) -> dict[str, Node]:
-    """Keys as they stand, decoded, each with its value; a key that repeats has the array of its values."""
-    pairs: dict[str, Node] = {}
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """Keys as they stand, decoded, each with its value."""
     for part in text.split("&", _PARAMETER_LIMIT)[:_PARAMETER_LIMIT]:
         if not part:
             continue
@@ -74,11 +80,17 @@ def _pairs(text: str) -> dict[str, Node]:
         bracket = part.find("]=")
         split = bracket + 1 if bracket >= 0 else part.find("=")
         key, value = (part, "") if split < 0 else (part[:split], part[split + 1 :])
-        key = unquote(key)
+        yield unquote(key), unquote(value)
+
+
+def _collected(given: Iterable[tuple[str, str]]) -> dict[str, Node]:
+    """Each key with its value; one that repeats has the array of its values."""
+    pairs: dict[str, Node] = {}
+    for key, value in given:
         if key in pairs:
-            pairs[key] = _combined(pairs[key], unquote(value))
+            pairs[key] = _combined(pairs[key], value)
         elif key:
-            pairs[key] = unquote(value)
+            pairs[key] = value
     return pairs
 
 

@@ -39,6 +39,7 @@ class BadRequest(Exception):  # noqa: N818 - named as HTTP names it
 class Request(dict[str, "Any"]):
     """Motia's request: a dict with `body`, `headers`, `pathParams`, `queryParams` and `rawBody`, open to more keys.
 
+    That of a form with files has `files` too.
     The same values answer as attributes, in camelCase or snake_case: `request.path_params` is `request["pathParams"]`.
     """
 
@@ -67,13 +68,22 @@ def request_from_event(event: Event, headers: dict[str, str]) -> Request:
     Raises: BadRequest where the body is not what its content type says.
     """
     raw = _raw_body(event)
-    return make_request(
-        body=_body(raw, headers.get("content-type", "")),
+    content_type = headers.get("content-type", "")
+    body, files = _body(raw, content_type), None
+    if raw and _media_type(content_type) == "multipart/form-data":
+        from treadle.http.multipart import parse_multipart
+
+        body, files = parse_multipart(raw.encode("utf-8") if isinstance(raw, str) else raw, content_type)
+    request = make_request(
+        body=body,
         raw_body=_text_or_bytes(raw),
         headers=headers,
         path=_path_parameters(event),
         query=parse_query(event.get("rawQueryString") or ""),
     )
+    if files is not None:
+        request["files"] = files
+    return request
 
 
 def headers_from_event(event: Event) -> dict[str, str]:
@@ -114,14 +124,18 @@ def _body(raw: str | bytes, content_type: str) -> object:
     """
     if not raw:
         return {}
-    media_type = content_type.partition(";")[0].strip().lower()
+    media_type = _media_type(content_type)
     if media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json")):
-        return _json_body(_text(raw, content_type))
+        return _json_body(decoded_text(raw, content_type))
     if media_type == "application/x-www-form-urlencoded":
-        return parse_query(_text(raw, content_type))
+        return parse_query(decoded_text(raw, content_type))
     if media_type == "text/plain":
-        return _text(raw, content_type)
+        return decoded_text(raw, content_type)
     return _text_or_bytes(raw)
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _json_body(text: str) -> object:
@@ -140,7 +154,8 @@ def _json_body(text: str) -> object:
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
-def _text(raw: str | bytes, content_type: str) -> str:
+def decoded_text(raw: str | bytes, content_type: str) -> str:
+    """`raw` in the charset that the content type names, else UTF-8. Raises: BadRequest."""
     if isinstance(raw, str):
         return raw
     named = re.search(_CHARSET, content_type, re.IGNORECASE)

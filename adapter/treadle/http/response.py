@@ -6,9 +6,10 @@ Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-de
 from __future__ import annotations
 
 import json
+import re
 
-from treadle.errors import InvalidResponse
-from treadle.json_values import dump_json
+from treadle.errors import InvalidResponse, InvalidValue
+from treadle.json_values import dump_json, object_or_none, simplified
 from treadle.trace import TRACE_HEADER, TRACEPARENT_HEADER
 
 TYPE_CHECKING = False
@@ -23,14 +24,17 @@ RESPONSE_BYTES_LIMIT = 6_291_556
 _KEYS = frozenset({"status", "status_code", "statusCode", "body", "headers"})
 _BODILESS = frozenset({204, 304})
 _ABSENT = object()
+_DIGITS = re.compile(r"\d{3}\Z", re.ASCII)
+"""A status as text, which Node takes too."""
 _CERTAINLY_SMALL = RESPONSE_BYTES_LIMIT // 8
 
 
 def response_from_result(result: object, trace: Trace) -> dict[str, Any]:
     """API Gateway's response for a handler's result: `{"status": 201, "body": ..., "headers": {...}}`.
 
-    `status` is 200 where it is left out. A `str` body is sent as it is (HTML unless `content-type` says otherwise),
-    `bytes` as binary, all else as JSON. The headers `x-trace-id` and `traceparent` are the trace's, whatever was given.
+    An object or a model with these members is one too. `status` is 200 where it is left out. A `str` body is sent as
+    it is (HTML unless `content-type` says otherwise), `bytes` as binary, all else as JSON. The headers `x-trace-id` and
+    `traceparent` are the trace's, whatever was given.
     Raises: InvalidResponse, InvalidValue (which names the place in the body that is no JSON).
     """
     fields = _fields(result)
@@ -60,24 +64,35 @@ def _set_trace(headers: dict[str, str], trace: Trace) -> None:
 
 
 def _fields(result: object) -> dict[str, Any]:
-    if not isinstance(result, dict):
+    fields = object_or_none(result)
+    if fields is None:
+        fields = _members(result)
+    if fields is None:
         got = "nothing" if result is None else f"a {type(result).__qualname__}"
         raise InvalidResponse(
             f'the handler returned {got}; it must return a dict such as {{"status": 200, "body": ...}}'
         )
-    fields: dict[str, Any] = result  # pyright: ignore[reportUnknownVariableType]
     if _KEYS.isdisjoint(fields):
         keys = f"only {', '.join(map(repr, fields))}" if fields else "nothing in it"
         raise InvalidResponse(f'the handler returned a dict with {keys}; it must have "status", "body" or "headers"')
     return fields
 
 
+def _members(result: object) -> dict[str, Any] | None:
+    """What a model, a dataclass or another object says, as Motia reads it; None where it is none of these."""
+    try:
+        return None if result is None else object_or_none(simplified(result))
+    except InvalidValue:
+        return None
+
+
 def _status(fields: dict[str, Any]) -> int:
     for key in ("status", "status_code", "statusCode"):
         status = fields.get(key)
         if status is not None:
-            if isinstance(status, int) and 200 <= status <= 599:
-                return int(status)
+            number = int(status) if isinstance(status, str) and _DIGITS.match(status) else status
+            if isinstance(number, int) and 200 <= number <= 599:
+                return int(number)
             raise InvalidResponse(f'"{key}" is {status!r}; it must be a whole number from 200 to 599')
     return 200
 
