@@ -148,10 +148,15 @@ def test_the_offsets_are_those_of_the_database_at_every_hour(timezone: str) -> N
 # what is refused
 
 
+@pytest.mark.parametrize("second", ["0", "00", "*/60", "0-59/60", "*/90", "*/3600"])
+def test_a_second_that_is_only_the_first_is_none(second: str) -> None:
+    assert parse_cron(f"{second} 0 9 * * mon") == parse_cron("0 9 * * mon")
+
+
 @pytest.mark.parametrize(
     ("text", "code", "says", "hint"),
     [
-        ("*/60 * * * * *", "cron-seconds-not-possible", "got `*/60`", "did you mean `* * * * *`?"),
+        ("*/59 * * * * *", "cron-seconds-not-possible", "got `*/59`", "did you mean `* * * * *`?"),
         ("30 0 9 * * *", "cron-seconds-not-possible", "got `30`", "did you mean `0 9 * * *`?"),
         ("* * * * * *", "cron-seconds-not-possible", "no seconds", "did you mean `* * * * *`?"),
         ("5 0 9 * * * 2030", "cron-seconds-not-possible", "7 fields", "did you mean `0 0 9 * * * 2030`?"),

@@ -28,6 +28,12 @@ async def audit(req, context, next_fn):
         path="/own",
         method="OPTIONS",
     ),
+    "steps/orders_step.py": api_step(
+        "Orders", '    return {"body": req["pathParams"]}', path="/orders/:id?", method="GET"
+    ),
+    "steps/files_step.py": api_step(
+        "Files", '    return {"body": req["pathParams"]}', path="/files/*path", method="GET"
+    ),
     "steps/upload_step.py": "import hashlib\n"
     + api_step(
         "Upload",
@@ -152,3 +158,12 @@ def test_a_file_arrives_byte_for_byte(dev: Dev) -> None:
         "type": "image/png",
         "digest": hashlib.sha256(content).hexdigest(),
     }
+
+
+@pytest.mark.motia("4", "optional parameters and wildcards of Express's paths")
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [("/orders", {}), ("/orders/7", {"id": "7"}), ("/files/a/b%20c.txt", {"path": "a/b c.txt"})],
+)
+def test_paths_are_those_of_express(dev: Dev, path: str, parameters: dict[str, str]) -> None:
+    assert dev.http("GET", path).json() == parameters

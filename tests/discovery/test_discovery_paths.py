@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle_infra.app.paths import gateway_path, path_problems, route_shape
+from treadle_infra.app.paths import gateway_path, path_problems, route_shape, without_optional
 
 segments = st.one_of(
     st.from_regex(r"[A-Za-z0-9._~-]{1,8}", fullmatch=True), st.from_regex(r":[A-Za-z0-9_]{1,8}", fullmatch=True)
@@ -25,6 +25,7 @@ segments = st.one_of(
         ("/orders/:order_id/lines/:line", "/orders/{order_id}/lines/{line}"),
         ("/files/*", "/files/{proxy+}"),
         ("/*", "/{proxy+}"),
+        ("/files/*path", "/files/{path+}"),
     ],
 )
 def test_a_path_is_written_as_api_gateway_writes_it(path: str, wanted: str) -> None:
@@ -52,3 +53,21 @@ def test_paths_that_catch_the_same_requests_have_one_shape() -> None:
     assert route_shape("/a/:id/b") == route_shape("/a/:name/b/")
     assert route_shape("/a/:id") != route_shape("/a/*")
     assert route_shape("/a/:id") != route_shape("/a/id")
+
+
+@pytest.mark.motia("4", "an optional parameter is two routes")
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("/", ("/",)),
+        ("/orders/:id", ("/orders/:id",)),
+        ("/orders/:id?", ("/orders/:id", "/orders")),
+        ("/orders/:id?/", ("/orders/:id/", "/orders/")),
+        ("/:id?", ("/:id", "/")),
+        ("/a/:b?/c/:d?", ("/a/:b/c/:d", "/a/:b/c", "/a/c/:d", "/a/c")),
+        ("/a/:b?/*", ("/a/:b/*", "/a/*")),
+    ],
+)
+def test_an_optional_parameter_is_there_or_not(path: str, wanted: tuple[str, ...]) -> None:
+    assert list(path_problems(path)) == []
+    assert without_optional(path) == wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -30,6 +31,7 @@ _MACROS = {
     "@hourly": "0 * * * *",
 }
 _FORM = "write five fields: minute, hour, day of the month, month, day of the week"
+_ONLY_THE_FIRST_SECOND = re.compile(r"0+|(?:\*|0-59)/(?:[6-9]\d|[1-9]\d{2,3})", re.ASCII)
 _NEVER_CODE = "cron-never-fires"
 _LEAP_YEAR = 2000
 
@@ -96,7 +98,8 @@ def parse_cron(text: str, dialect: CronDialect = "and") -> CronExpression:
 def split_fields(text: str) -> tuple[str, ...]:
     """The six fields from minute to year, an open one as `*`. Raises: CronProblem.
 
-    The first of six written fields is the second, and so of seven, of which the last is the year.
+    The first of six written fields is the second, and so of seven, of which the last is the year. It must be `0`, or a
+    step that leaves no other of the 60: `*/60`.
     """
     given = text.split()
     if text.strip().startswith("@"):
@@ -108,7 +111,7 @@ def split_fields(text: str) -> tuple[str, ...]:
         raise CronProblem(INVALID_CODE, message, _FORM)
     *seconds, minute, hour, day_of_month, month, day_of_week = given[:6] if len(given) > 5 else given
     years = given[6:] or ["*"]
-    if seconds and seconds[0].strip("0"):
+    if seconds and not _ONLY_THE_FIRST_SECOND.fullmatch(seconds[0]):
         rest = " ".join(given[1:] if len(given) == 6 else ["0", *given[1:]])
         raise CronProblem(
             "cron-seconds-not-possible",

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 GREEDY_PARAMETER = "proxy"
 """The name under which API Gateway hands over what a trailing `*` stands for."""
 
+_OPTIONAL = re.compile(r":[A-Za-z0-9_]+\?\Z")
+_OPTIONAL_LIMIT = 4
+"""Each doubles the number of routes."""
+_WILDCARD = re.compile(r"\*[A-Za-z0-9_]*\Z")
 _PARAMETER = re.compile(r":[A-Za-z0-9_]+\Z")
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+\Z")
 
@@ -22,9 +26,25 @@ class PathProblem:
     hint: str | None = None
 
 
+def without_optional(path: str) -> tuple[str, ...]:
+    """The paths that one with optional parameters stands for: `/orders/:id?` -> `/orders/:id`, `/orders`.
+
+    The longest comes first; a path without any stands for itself.
+    """
+    forms: list[list[str]] = [[]]
+    for segment in _segments(path):
+        if _OPTIONAL.match(segment):
+            forms = [form for base in forms for form in ([*base, segment[:-1]], base)]
+        else:
+            forms = [[*base, segment] for base in forms]
+    ends = "/" if path != "/" and path.endswith("/") else ""
+    return tuple(dict.fromkeys("/" + "/".join(form) + (ends if form else "") for form in forms))
+
+
 def gateway_path(path: str) -> str:
     """The path of a route as API Gateway writes it: `/orders/:id` -> `/orders/{id}`, `/files/*` -> `/files/{proxy+}`.
 
+    A wildcard with a name keeps it: `/files/*path` -> `/files/{path+}`. No parameter in `path` is optional.
     A slash at the end is dropped: to Express it makes no difference.
     Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
     """
@@ -46,7 +66,10 @@ def path_problems(path: str) -> Iterator[PathProblem]:
         problem = _segment_problem(segment, position == len(segments) - 1)
         if problem is not None:
             yield problem
-    names = [GREEDY_PARAMETER if segment == "*" else segment[1:] for segment in segments if segment[:1] in (":", "*")]
+    if len([segment for segment in segments if _OPTIONAL.match(segment)]) > _OPTIONAL_LIMIT:
+        message = f"the path `{path}` has more than {_OPTIONAL_LIMIT} optional parameters"
+        yield PathProblem("path-not-supported", message, "make a step for each form of the path")
+    names = [_parameter_name(segment) for segment in segments if segment[:1] in (":", "*")]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield PathProblem("path-invalid", f"the path `{path}` has two parameters named `{name}`", "rename one of them")
 
@@ -57,13 +80,18 @@ def _segments(path: str) -> list[str]:
 
 
 def _gateway_segment(segment: str) -> str:
-    if segment == "*":
-        return f"{{{GREEDY_PARAMETER}+}}"
+    if segment.startswith("*"):
+        return f"{{{_parameter_name(segment)}+}}"
     return f"{{{segment[1:]}}}" if segment.startswith(":") else segment
 
 
+def _parameter_name(segment: str) -> str:
+    return segment[1:].removesuffix("?") or GREEDY_PARAMETER
+
+
 def _segment_problem(segment: str, is_last: bool) -> PathProblem | None:
-    if _PARAMETER.match(segment) or _PLAIN.match(segment) or (segment == "*" and is_last):
+    is_wildcard = is_last and _WILDCARD.match(segment)
+    if _PARAMETER.match(segment) or _OPTIONAL.match(segment) or _PLAIN.match(segment) or is_wildcard:
         return None
     reason, hint = _reason(segment)
     return PathProblem("path-not-supported", f"`{segment}` in a path is not supported: {reason}", hint)
@@ -75,12 +103,13 @@ def _reason(segment: str) -> tuple[str, str | None]:
         return "a segment is empty", "write one slash"
     if "(" in segment or ")" in segment:
         return "routes take no regular expressions", "take a plain `:name` and check its value in the handler"
-    if segment.startswith(":") and segment.endswith("?"):
-        return "a parameter cannot be optional", f"make two steps, one for the path with `{segment[:-1]}`, one without"
     if "*" in segment:
         return "`*` can only be the whole last segment", "end the path with `/*`, or take a `:name` for each segment"
     if "?" in segment or "+" in segment:
-        return "nothing in a path can be optional or repeated", "make a step for each form of the path"
+        return (
+            "of a path only a whole `:name?` can be optional, and nothing repeated",
+            "make a step for each form of it",
+        )
     if segment.startswith("{"):
         return "parameters are written as in Express", f"write `:{segment.strip('{}+') or 'name'}`"
     if ":" in segment:

@@ -36,7 +36,7 @@ DESCRIPTORS_CLOSED = 97
 FUNCTION = "treadle.function"
 """Stands for a function in a config: `{"treadle.function": {"callable": true, "required": 2, ...}}`."""
 
-_CALLABLES = ("canAccess", "can_access", "condition", "onJoin", "on_join", "onLeave", "on_leave")
+_CALLABLES = ("canAccess", "can_access", "condition", "factory", "onJoin", "on_join", "onLeave", "on_leave")
 """Keys whose value is a function."""
 
 

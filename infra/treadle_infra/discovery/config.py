@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from treadle_infra.app.findings import Finding, error
+from treadle_infra.app.findings import Finding, error, warning
 from treadle_infra.app.model import (
     CronDialect,
     CronTrigger,
@@ -20,6 +20,7 @@ from treadle_infra.app.model import (
     TopicTrigger,
     Trigger,
 )
+from treadle_infra.app.paths import without_optional
 from treadle_infra.discovery.config_models import (
     METHODS,
     ApiStep,
@@ -100,10 +101,10 @@ def read_stream_config(config: Mapping[str, Any], places: ConfigPlaces) -> tuple
     if stream is None:
         return None, findings
     storage = stream.base_config.storage_type
-    if storage != "default":
+    if storage != "default" or stream.base_config.factory is not None:
         where = places.of("baseConfig", "storageType")
-        if storage == "custom":
-            message = "streams with a storage of their own (`storageType: custom`) are not supported yet"
+        if storage == "custom" or stream.base_config.factory is not None:
+            message = "streams with a storage of their own (`storageType: custom`, `factory`) are not supported yet"
             findings.append(error("custom-stream-storage-not-supported-yet", message, where, "write `default`"))
         else:
             findings.append(
@@ -143,6 +144,10 @@ def _read_0(
     virtual = (tuple(read.virtual_subscribes), tuple(emit.topic for emit in read.virtual_emits))
     if isinstance(read, NoopStep):
         return StepConfig(None, (), True, *virtual)
+    if isinstance(read, EventStep) and not read.subscribes:
+        message = f"`{read.name}` subscribes to nothing, so that nothing ever runs it; it is drawn only"
+        findings.append(warning("step-never-runs", message, places.of("subscribes"), "name the topics that it is for"))
+        return StepConfig(None, (), True, *virtual)
     infrastructure = read_infrastructure(read.infrastructure, places, findings, has_queue=isinstance(read, EventStep))
     triggers: tuple[Trigger, ...]
     contexts: frozenset[ContextArgument] = frozenset()
@@ -151,7 +156,7 @@ def _read_0(
             where = places.of("path")
             middleware = _middleware(read.middleware, places, findings, ("middleware",))
             contexts = _contexts(read.middleware)
-            triggers = (HttpTrigger(METHODS[read.method], read.path, read.body_schema, where, middleware),)
+            triggers = _routes(HttpTrigger(METHODS[read.method], read.path, read.body_schema, where, middleware))
             _check_api_timeout(infrastructure, places, findings)
         case EventStep():
             where = places.of("subscribes")
@@ -195,7 +200,7 @@ def _read_1(
             found = _read_cron_trigger(trigger, places, findings, at, dialect)
         else:
             found = _read_trigger(trigger, places, findings, at, infrastructure)
-        triggers += [] if found is None else [found]
+        triggers += _routes(found) if isinstance(found, HttpTrigger) else [] if found is None else [found]
     if any(isinstance(trigger, HttpTrigger) for trigger in triggers):
         _check_api_timeout(infrastructure, places, findings)
     contexts: frozenset[ContextArgument] = frozenset()
@@ -308,6 +313,11 @@ def _check_api_timeout(infrastructure: Infrastructure, places: ConfigPlaces, fin
                 "answer at once, and emit to an event step that does the rest",
             )
         )
+
+
+def _routes(trigger: HttpTrigger) -> tuple[HttpTrigger, ...]:
+    """The trigger once for each form of its path: with and without what is optional."""
+    return tuple(dataclasses.replace(trigger, path=path) for path in without_optional(trigger.path))
 
 
 def _middleware(

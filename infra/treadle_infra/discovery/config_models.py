@@ -177,7 +177,7 @@ class ApiStep(_Step0):
 
 
 class EventStep(_Step0):
-    subscribes: Annotated[list[Topic], Field(min_length=1)]
+    subscribes: list[Topic]
     input: Schema = None
 
 
@@ -240,6 +240,7 @@ class Step1(_Step):
 
 class BaseStreamConfig(_Object1):
     storage_type: str = "default"
+    factory: Function | None = None
 
 
 class StreamConfig(_Object1):
