@@ -44,6 +44,7 @@ def respond(folder: StepFolder, expression: str, imports: str = "") -> dict[str,
     return response
 
 
+@pytest.mark.motia("4", "the request is a dict of body, lower-case headers, pathParams, queryParams and rawBody")
 def test_the_documented_payload_becomes_a_request(folder: StepFolder) -> None:
     folder.manifest(triggers=[{"kind": "api", "routeKey": "POST /my/{resource}"}])
     (given,) = echo(folder, event_file("http_api_request.json"))
@@ -62,6 +63,7 @@ def test_the_documented_payload_becomes_a_request(folder: StepFolder) -> None:
     }
 
 
+@pytest.mark.motia("4", "the request is mutable and answers attributes, in camelCase and snake_case")
 def test_the_request_is_a_dict_that_answers_attributes_and_takes_new_keys(folder: StepFolder) -> None:
     folder.step("""
         def handler(req):
@@ -75,12 +77,14 @@ def test_the_request_is_a_dict_that_answers_attributes_and_takes_new_keys(folder
     assert json.loads(folder.run(request("{}")).answer.result["body"]) == ["u1", "t"]
 
 
+@pytest.mark.motia("4", "what `*` stands for is the parameter 0")
 def test_a_trailing_star_is_the_parameter_0_as_in_express(folder: StepFolder) -> None:
     folder.manifest(triggers=[{"kind": "api", "routeKey": "GET /files/{proxy+}"}])
     (given,) = echo(folder, request(routeKey="GET /files/{proxy+}", pathParameters={"proxy": "a/b.txt"}))
     assert given["pathParams"] == {"0": "a/b.txt"}
 
 
+@pytest.mark.motia("4", "query strings are read as by qs")
 def test_query_strings_nest_and_repeat_as_in_express(folder: StepFolder) -> None:
     cases: list[tuple[str, object]] = [
         ("", {}),
@@ -104,6 +108,7 @@ def test_query_strings_nest_and_repeat_as_in_express(folder: StepFolder) -> None
     assert [(query, seen["queryParams"]) for (query, _), seen in zip(cases, given, strict=True)] == cases
 
 
+@pytest.mark.motia("4", "JSON, forms and texts are read; no body is {}")
 def test_bodies_are_read_by_their_content_type(folder: StepFolder) -> None:
     cases: list[tuple[str | None, str | None, object]] = [
         ("application/json", '{"a": [1, 2.5, null]}', {"a": [1, 2.5, None]}),
@@ -139,6 +144,7 @@ def test_a_base64_body_is_decoded_and_stays_bytes_where_it_is_no_text(folder: St
     assert latin["body"] == "é"
 
 
+@pytest.mark.motia("4", "malformed JSON is a 400, here without stack and paths")
 def test_a_body_that_is_not_what_it_says_never_reaches_the_handler(folder: StepFolder) -> None:
     cases: list[tuple[dict[str, Any], int, str]] = [
         (request("{bad json"), 400, "line 1 column 2"),
@@ -160,6 +166,7 @@ def test_a_body_that_is_not_what_it_says_never_reaches_the_handler(folder: StepF
         assert response["headers"]["x-trace-id"] == record["traceId"]
 
 
+@pytest.mark.motia("5", "status, body and headers become the response")
 def test_the_source_documents_shape_of_result_becomes_a_response(folder: StepFolder) -> None:
     response = respond(folder, '{"status": 201, "body": {"text": "hé", "n": None}}')
     assert response["headers"].pop("x-trace-id")[5] == "-"
@@ -171,6 +178,7 @@ def test_the_source_documents_shape_of_result_becomes_a_response(folder: StepFol
     }
 
 
+@pytest.mark.motia("5", "status is 200 where it is left out, status_code is taken, texts go raw, lists repeat headers")
 def test_results_become_responses(folder: StepFolder) -> None:
     cases: list[tuple[str, dict[str, Any]]] = [
         ('{"body": []}', {"statusCode": 200, "body": "[]"}),
@@ -202,6 +210,7 @@ def test_results_become_responses(folder: StepFolder) -> None:
         assert response["statusCode"] != 204 or "body" not in response
 
 
+@pytest.mark.motia("5", "models, dataclasses, objects, dates, Decimal, UUID and bytes in bodies")
 def test_python_objects_in_a_body_become_json(folder: StepFolder) -> None:
     imports = """
 import enum, uuid
@@ -264,6 +273,7 @@ class Order:
     }
 
 
+@pytest.mark.motia("5", "None, {} and what is no response are a 500")
 def test_a_result_that_is_no_response_is_a_500_and_the_log_says_why(folder: StepFolder) -> None:
     cases = [
         ("None", "returned nothing"),
@@ -294,6 +304,7 @@ def test_a_result_that_is_no_response_is_a_500_and_the_log_says_why(folder: Step
         assert record["result"] == "error"
 
 
+@pytest.mark.motia("5", 'a raising handler is a 500 with {"error": "Internal server error"}')
 def test_a_raising_handler_is_a_500_whose_stack_stands_in_the_log_only(folder: StepFolder) -> None:
     run = folder.step("""
         async def helper():

@@ -79,6 +79,7 @@ CASES: list[tuple[str, Files, int | str, str]] = [
     # paths
     ("path-invalid", one(api('"path": "hello"')), 6, "must begin with `/`"),
     ("path-invalid", one(api('"path": "/:id/a/:id"')), 6, "two parameters named `id`"),
+    ("path-slash-dropped", one(api('"path": "/a/"')), 6, "served as `/a`"),
     ("path-not-supported", one(api('"path": "/a/:id?/b?"')), 6, "`b?`"),
     ("path-not-supported", one(api('"path": "/:a?/:b?/:c?/:d?/:e?"')), 6, "more than 4 optional"),
     ("path-not-supported", one(api(r'"path": "/a/:id(\\d+)"')), 6, "regular expressions"),

@@ -156,7 +156,9 @@ def _read_0(
             where = places.of("path")
             middleware = _middleware(read.middleware, places, findings, ("middleware",))
             contexts = _contexts(read.middleware)
-            triggers = _routes(HttpTrigger(METHODS[read.method], read.path, read.body_schema, where, middleware))
+            triggers = _routes(
+                HttpTrigger(METHODS[read.method], read.path, read.body_schema, where, middleware), findings
+            )
             _check_api_timeout(infrastructure, places, findings)
         case EventStep():
             where = places.of("subscribes")
@@ -200,7 +202,7 @@ def _read_1(
             found = _read_cron_trigger(trigger, places, findings, at, dialect)
         else:
             found = _read_trigger(trigger, places, findings, at, infrastructure)
-        triggers += _routes(found) if isinstance(found, HttpTrigger) else [] if found is None else [found]
+        triggers += _routes(found, findings) if isinstance(found, HttpTrigger) else [] if found is None else [found]
     if any(isinstance(trigger, HttpTrigger) for trigger in triggers):
         _check_api_timeout(infrastructure, places, findings)
     contexts: frozenset[ContextArgument] = frozenset()
@@ -315,8 +317,12 @@ def _check_api_timeout(infrastructure: Infrastructure, places: ConfigPlaces, fin
         )
 
 
-def _routes(trigger: HttpTrigger) -> tuple[HttpTrigger, ...]:
+def _routes(trigger: HttpTrigger, findings: list[Finding]) -> tuple[HttpTrigger, ...]:
     """The trigger once for each form of its path: with and without what is optional."""
+    if trigger.path != "/" and trigger.path.endswith("/"):
+        served = trigger.path.rstrip("/")
+        message = f"the path is served as `{served}`: to API Gateway a slash at the end makes it another path"
+        findings.append(warning("path-slash-dropped", message, trigger.where, f"write `{served}`, and request that"))
     return tuple(dataclasses.replace(trigger, path=path) for path in without_optional(trigger.path))
 
 
