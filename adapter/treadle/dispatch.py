@@ -24,6 +24,8 @@ def start() -> LambdaHandler:
     process = current_process()
     if process.manifest.route_keys:
         import treadle.triggers.api  # pyright: ignore[reportUnusedImport]
+    if process.manifest.is_flow:
+        import treadle.flow  # pyright: ignore[reportUnusedImport]
     if process.manifest.middleware:
         import treadle.middleware  # pyright: ignore[reportUnusedImport]
     if process.manifest.topics:

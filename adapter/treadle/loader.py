@@ -4,7 +4,7 @@ The path rules stand here once: discovery reads configs by them on the laptop, t
 Lambda. Imports at module level only what a Python process has loaded anyway; works on Python 3.9 too.
 """
 
-# ruff: noqa: PTH100, PTH118, PTH119, PTH120, PTH122 - pathlib is not loaded at a cold start
+# ruff: noqa: PTH100, PTH113, PTH118, PTH119, PTH120, PTH122 - pathlib is not loaded at a cold start
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
     from types import ModuleType
+    from typing import Any
 
 PROJECT_PACKAGE = "_treadle_app"
 """Stands for the project's folder in module names: `steps/api_step.py` is `_treadle_app.steps.api_step`."""
@@ -38,6 +40,8 @@ def load_module(project_root: str, relative_path: str) -> ModuleType:
     """
     from importlib.util import module_from_spec, spec_from_file_location
 
+    if not any(isinstance(finder, MotiaFinder) for finder in sys.meta_path):
+        sys.meta_path.append(MotiaFinder())
     root = os.path.abspath(project_root)
     _extend_path([os.path.join(root, folder) if folder else root for folder in search_folders(relative_path)])
     package = _package(root, os.path.dirname(relative_path))
@@ -54,6 +58,40 @@ def load_module(project_root: str, relative_path: str) -> ModuleType:
         sys.modules.pop(name, None)
         raise
     return module
+
+
+def defined(module: ModuleType, name: str) -> Any:
+    """The `config` or `handler` of a step's module, None where it has none.
+
+    One that is not there by its name may be in a step that was put together by a call of Motia's module, `step(...)`.
+    """
+    content = vars(module)
+    found = content.get(name)
+    if found is not None and not (name == "config" and _is_definition(found)):
+        return found
+    definitions = [value for value in content.values() if _is_definition(value)]
+    one = definitions[0] if definitions and all(value is definitions[0] for value in definitions) else None
+    return getattr(one, name, None)
+
+
+def _is_definition(value: Any) -> bool:
+    kind: Any = value.__class__
+    return getattr(kind, "treadle_step", False) is True
+
+
+class MotiaFinder:
+    """Finds Treadle's own `motia`, where nothing else has that name."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name != "motia":
+            return None
+        from importlib.util import spec_from_file_location
+
+        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "motia")
+        init = os.path.join(folder, "__init__.py")
+        return (
+            spec_from_file_location(name, init, submodule_search_locations=[folder]) if os.path.isfile(init) else None
+        )
 
 
 def _extend_path(folders: list[str]) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from treadle.cron_guard import Guard
 
+    Keys = tuple[str | int, ...]
+
 MANIFEST_VERSION = 1
 DEFAULT_MAX_RETRIES = 3
 
@@ -25,13 +27,18 @@ class ApiTrigger:
     """The step answers this route. `route_key` is API Gateway's: `POST /orders/{id}`.
 
     `middleware`: the keys under which the step's config has the route's middleware, None where it has no such key.
+    `condition` is the like for what decides whether the handler is called. `path` is as written: `/orders/:id`.
     """
 
-    __slots__ = ("middleware", "route_key")
+    __slots__ = ("condition", "middleware", "path", "route_key")
 
-    def __init__(self, route_key: str, middleware: tuple[str | int, ...] | None = None) -> None:
+    def __init__(
+        self, route_key: str, middleware: Keys | None = None, condition: Keys | None = None, path: str | None = None
+    ) -> None:
         self.route_key = route_key
         self.middleware = middleware
+        self.condition = condition
+        self.path = path
 
     def __str__(self) -> str:
         return f"route {self.route_key}"
@@ -40,10 +47,11 @@ class ApiTrigger:
 class EventTrigger:
     """The step gets the messages of this topic, through its queue."""
 
-    __slots__ = ("topic",)
+    __slots__ = ("condition", "topic")
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, condition: Keys | None = None) -> None:
         self.topic = topic
+        self.condition = condition
 
     def __str__(self) -> str:
         return f"topic {self.topic}"
@@ -55,9 +63,17 @@ class CronTrigger:
     `expression` and `timezone` are the step's own words, for people.
     """
 
-    __slots__ = ("expression", "guard", "number", "timezone")
+    __slots__ = ("condition", "expression", "guard", "number", "timezone")
 
-    def __init__(self, number: int, expression: str, timezone: str | None = None, guard: Guard | None = None) -> None:
+    def __init__(
+        self,
+        number: int,
+        expression: str,
+        timezone: str | None = None,
+        guard: Guard | None = None,
+        condition: Keys | None = None,
+    ) -> None:
+        self.condition = condition
         self.number = number
         self.expression = expression
         self.timezone = timezone
@@ -88,7 +104,7 @@ class Manifest:
     `is_fifo`: the step's queue is a FIFO queue; `fifo_topics` are the FIFO topics among those that it may emit to.
     `timeout_seconds` is how long the handler may take for one message or firing. `telemetry` None: spans go nowhere.
     `route_keys`, `topics` and `cron_triggers` are those of its triggers; a step with topics has a queue. `middleware`
-    has the places of middleware in the step's config, by route key.
+    has the places of middleware in the step's config, by route key. `is_flow`: the config is in Motia 1.0's dialect.
     """
 
     __slots__ = (
@@ -98,6 +114,7 @@ class Manifest:
         "fifo_topics",
         "flows",
         "is_fifo",
+        "is_flow",
         "max_retries",
         "middleware",
         "route_keys",
@@ -124,6 +141,7 @@ class Manifest:
         telemetry: Telemetry | None = None,
         is_fifo: bool = False,
         fifo_topics: frozenset[str] = frozenset(),
+        is_flow: bool = False,
     ) -> None:
         self.step = step
         self.source = source
@@ -141,6 +159,7 @@ class Manifest:
         self.telemetry = telemetry
         self.is_fifo = is_fifo
         self.fifo_topics = fifo_topics
+        self.is_flow = is_flow
 
 
 def read_manifest(path: str) -> Manifest:
@@ -170,6 +189,7 @@ def read_manifest(path: str) -> Manifest:
         telemetry=read_telemetry(document, path),
         is_fifo=queue.get("fifo") is True,
         fifo_topics=frozenset(document.get("fifoTopics", ())),
+        is_flow=document.get("flow") is True,
     )
 
 
@@ -205,8 +225,14 @@ def _trigger(trigger: dict[str, Any], path: str) -> Trigger:
 
 
 def _api_trigger(trigger: dict[str, Any], path: str) -> ApiTrigger:
-    middleware: list[str | int] | None = trigger.get("middleware")
-    return ApiTrigger(_text(trigger, "routeKey", path), None if middleware is None else tuple(middleware))
+    return ApiTrigger(
+        _text(trigger, "routeKey", path), _keys(trigger, "middleware"), _keys(trigger, "condition"), trigger.get("path")
+    )
+
+
+def _keys(trigger: dict[str, Any], name: str) -> Keys | None:
+    keys: list[str | int] | None = trigger.get(name)
+    return None if keys is None else tuple(keys)
 
 
 def _cron_trigger(trigger: dict[str, Any], path: str) -> CronTrigger:
@@ -219,6 +245,7 @@ def _cron_trigger(trigger: dict[str, Any], path: str) -> CronTrigger:
         _text(trigger, "expression", path),
         trigger.get("timezone"),
         None if guard is None else _guard(guard),
+        _keys(trigger, "condition"),
     )
 
 
@@ -241,6 +268,6 @@ def _days(guard: dict[str, Any], key: str) -> frozenset[int] | None:
 
 _TRIGGERS: dict[str, Callable[[dict[str, Any], str], Trigger]] = {
     "api": _api_trigger,
-    "event": lambda trigger, path: EventTrigger(_text(trigger, "topic", path)),
+    "event": lambda trigger, path: EventTrigger(_text(trigger, "topic", path), _keys(trigger, "condition")),
     "cron": _cron_trigger,
 }

@@ -25,7 +25,7 @@ def middleware_of(config: Any, keys: Sequence[str | int]) -> tuple[UserHandler, 
     """
     value: Any = config
     for key in keys:
-        value = value[key] if isinstance(key, int) else _member(value, key)
+        value = value[key] if isinstance(key, int) else member(value, key)
     if value is None:
         return ()
     functions: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value]  # pyright: ignore[reportUnknownArgumentType]
@@ -72,7 +72,7 @@ async def _awaited(result: Any) -> object:
     return await result if hasattr(result, "__await__") else result
 
 
-def _member(value: Any, key: str) -> Any:
+def member(value: Any, key: str) -> Any:
     """`value[key]` of a dict, else the attribute; None where there is none."""
     if hasattr(value, "keys"):
         return value.get(key)

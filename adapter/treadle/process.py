@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+    from treadle.context import Context
     from treadle.manifest import CronTrigger
     from treadle.resources import Resources
     from treadle.shapes import LambdaContext, UserHandler
@@ -34,6 +35,7 @@ class StepProcess:
         "_queue_arn",
         "_resources",
         "_schedules",
+        "context",
         "manifest",
         "project_root",
         "version",
@@ -43,6 +45,7 @@ class StepProcess:
         self.manifest: Manifest = read_manifest(os.path.join(task_root, "treadle", "manifest.json"))
         self.version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         self.project_root = os.path.join(task_root, "app")
+        self.context: Context | None = None
         self._module: ModuleType | None = None
         self._handlers: dict[str | None, UserHandler] = {}
         self._resources: Resources | None = None
@@ -72,21 +75,28 @@ class StepProcess:
         return handler
 
     def _composed(self, route_key: str | None) -> UserHandler:
-        if self._module is None:
-            from treadle.loader import load_module
-
-            self._module = load_module(self.project_root, self.manifest.source)
-        handler: Any = getattr(self._module, "handler", None)
+        handler: Any = self._defined("handler")
         if not callable(handler):
             raise HandlerMissing(f"{self.manifest.source} has no function `handler`")
         keys = None if route_key is None else self.manifest.middleware.get(route_key)
         if keys is not None:
             from treadle.middleware import middleware_of, through
 
-            middleware = middleware_of(getattr(self._module, "config", None), keys)
+            middleware = middleware_of(self.config(), keys)
             handler = through(middleware, handler) if middleware else handler
         found: UserHandler = handler
         return found
+
+    def config(self) -> Any:
+        """The step's config, as its module has it."""
+        return self._defined("config")
+
+    def _defined(self, name: str) -> Any:
+        from treadle.loader import defined, load_module
+
+        if self._module is None:
+            self._module = load_module(self.project_root, self.manifest.source)
+        return defined(self._module, name)
 
     def resources(self, lambda_context: LambdaContext) -> Resources:
         """Names and endpoints of the account and region in which the function runs; the same for every invocation."""
@@ -134,6 +144,11 @@ class StepProcess:
 
 _TASK_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _processes: list[StepProcess] = []
+
+
+def running_context() -> Context | None:
+    """The context of the run that is under way, None where there is none."""
+    return _processes[0].context if _processes else None
 
 
 def current_process() -> StepProcess:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from treadle.shapes import Json
 
     T = TypeVar("T")
+    Names = list[str]
+    Values = list[Json]
 
 _KEY = ("group", "key")
 _ITEM = ("group", "key", "value")
@@ -118,18 +120,18 @@ class State:
         run = _guarded("state.delete", group, key, expected_version, write)
         return self._calls.add("state.delete", run, writes=True)
 
-    def get_group(self, *arguments: object, **keywords: object) -> Awaitable[list[Json]]:
+    def get_group(self, *arguments: object, **keywords: object) -> Awaitable[Values]:
         """The values of a group in the order of their keys; `[]` where there are none."""
         group = _group("state.get_group", arguments, keywords)
 
-        def run() -> list[Json]:
+        def run() -> Values:
             return [value_of(item) for item in self._table.get_group(group)]
 
         return self._calls.add("state.get_group", run, writes=False)
 
     getGroup = get_group  # noqa: N815 - Motia's name
 
-    def list_groups(self) -> Awaitable[list[str]]:
+    def list_groups(self) -> Awaitable[Names]:
         """The names of all groups that hold a value, sorted. It reads the whole table, and is paid for that."""
         return self._calls.add("state.list_groups", self._table.list_groups, writes=False)
 
@@ -141,6 +143,8 @@ class State:
             self._table.clear(group)
 
         return self._calls.add("state.clear", run, writes=True)
+
+    list = get_group
 
 
 def _guarded(

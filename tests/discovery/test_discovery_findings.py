@@ -180,13 +180,10 @@ CASES: list[tuple[str, Files, int | str, str]] = [
         3,
         "`europe/berlin`",
     ),
-    ("conditions-not-supported-yet", new(CRON % '"expression": "0 9 * * *",\n"condition": print'), 3, "condition"),
     ("step-config-invalid", new(CRON % '"expression": "0 9 * * *",\n"condition": True'), 3, "must be a function"),
     # refused by name
     ("state-triggers-not-supported-yet", new('"triggers": [\n{"type": "state"}]'), 2, "`state`"),
     ("stream-triggers-not-supported-yet", new('"triggers": [\n{"type": "stream", "streamName": "x"}]'), 2, "`stream`"),
-    ("conditions-not-supported-yet", new(HTTP % '\n"condition": lambda i, c: True'), 3, "condition"),
-    ("conditions-not-supported-yet", new(QUEUE % '\n"condition": lambda i, c: True'), 3, "condition"),
     ("queue-backoff-not-supported-yet", new(QUEUE % '\n"config": {"backoff_type": "fixed"}'), 3, "backoffType"),
     ("middleware-invalid", one(api('"middleware": [\n"auth"]')), 7, "middleware[0]"),
     ("middleware-invalid", new(HTTP % '\n"middleware": [lambda r: 1]'), 3, "triggers[0].middleware[0]"),
@@ -200,7 +197,6 @@ CASES: list[tuple[str, Files, int | str, str]] = [
         "helper.py:2",
         "`pandas`",
     ),
-    ("motia-module-not-supported-yet", one(f"from motia import logger\n{api()}"), 1, "`motia`"),
     # streams
     (
         "stream-config-invalid",

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _FAILURE = "Internal server error"
 
 
+_NOT_MET = {"status": 422, "body": {"error": "Request condition not met", "skipped": True}}
+"""Where the condition of a trigger does not hold, as Motia 1.0 has it."""
+
+
 def serve_request(process: StepProcess, event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
     """The response to a payload 2.0 event. A failing handler is a 500 without details: those stand in the log."""
     headers = headers_from_event(event)
@@ -27,7 +31,7 @@ def serve_request(process: StepProcess, event: Event, lambda_context: LambdaCont
     response = _response(process, invocation, event, headers)
     record = invocation.record
     record.status = response["statusCode"]
-    record.write("ok" if record.error is None else "error")
+    record.write("skipped" if invocation.skipped else "ok" if record.error is None else "error")
     return response
 
 
@@ -46,7 +50,7 @@ def _response(process: StepProcess, invocation: Invocation, event: Event, header
         invocation.logger.failure(f"{process.manifest.step} failed on {event['routeKey']}", error)
         return error_response(500, _FAILURE, trace)
     try:
-        return response_from_result(result, trace)
+        return response_from_result(_NOT_MET if invocation.skipped else result, trace)
     except (InvalidResponse, InvalidValue) as error:
         invocation.logger.error(
             f"{process.manifest.step} gave no valid response: {error}", {"errorType": type(error).__name__}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treadle.process import StepProcess
+    from treadle.record import Result
     from treadle.shapes import Event, LambdaContext
 
 KEY = "treadle.cron"
@@ -56,7 +57,7 @@ def serve_firing(process: StepProcess, event: Event, lambda_context: LambdaConte
         invocation.record.write("skipped")
         return {"traceId": origin.trace_id, "result": "skipped"}
     try:
-        invocation.run({"time": firing.time, "schedule": firing.schedule}, scheduled=True)
+        invocation.run({"time": firing.time, "schedule": firing.schedule}, scheduled=True, cause=cron)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -65,8 +66,9 @@ def serve_firing(process: StepProcess, event: Event, lambda_context: LambdaConte
         if isinstance(error, Exception):
             raise
         raise HandlerStopped(f"{type(error).__name__}: {error}") from error
-    invocation.record.write("ok")
-    return {"traceId": origin.trace_id, "result": "ok"}
+    result: Result = "skipped" if invocation.skipped else "ok"
+    invocation.record.write(result)
+    return {"traceId": origin.trace_id, "result": result}
 
 
 def _trigger(firing: Firing) -> dict[str, object]:

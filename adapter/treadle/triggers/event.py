@@ -53,7 +53,7 @@ def _serve(process: StepProcess, message: Message, lambda_context: LambdaContext
     invocation = Invocation(process, lambda_context, _trigger(message), message.origin, limit_seconds)
     try:
         _check_hops(process, message)
-        invocation.run(message.data())
+        invocation.run(message.data(), cause=message.origin.topic)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -61,7 +61,7 @@ def _serve(process: StepProcess, message: Message, lambda_context: LambdaContext
             invocation.record.fail(error, process.project_root)
         result = _failed(process, message, invocation, error, lambda_context)
     else:
-        result = "ok"
+        result = "skipped" if invocation.skipped else "ok"
     invocation.record.write(result)
     return result
 

@@ -22,6 +22,7 @@ class HttpTrigger:
     """The step answers HTTP requests. `path` is as written, in Express's syntax: `/orders/:id`.
 
     `middleware`: the keys under which the config has the trigger's middleware, None where it has no such key.
+    `condition`, of any trigger: the keys of the function that decides whether the handler is called.
     """
 
     method: HttpMethod
@@ -29,6 +30,7 @@ class HttpTrigger:
     body_schema: Json = None
     where: SourceLocation | None = None
     middleware: tuple[str | int, ...] | None = None
+    condition: tuple[str | int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class TopicTrigger:
     input_schema: Json = None
     queue: QueueSettings = field(default_factory=QueueSettings)
     where: SourceLocation | None = None
+    condition: tuple[str | int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class CronTrigger:
     timezone: str | None = None
     dialect: CronDialect = "and"
     where: SourceLocation | None = None
+    condition: tuple[str | int, ...] | None = None
 
 
 Trigger = HttpTrigger | TopicTrigger | CronTrigger
@@ -114,7 +118,8 @@ class Step:
 
     `emits` None means any topic, as in Motia for `emits: []` or none at all. `files` is the import closure inside the
     project (the step's own file among them) and the data files that go with it, relative to the project, sorted.
-    `imports` are the dotted names that those files take from third-party packages, sorted.
+    `imports` are the dotted names that those files take from third-party packages, sorted. `is_flow`: its config is in
+    the dialect of Motia 1.0, and its handler is called as there.
     """
 
     name: str
@@ -129,6 +134,7 @@ class Step:
     imports: tuple[str, ...] = ()
     memory_mb: int = 256
     timeout_seconds: int | None = None
+    is_flow: bool = False
 
     @property
     def path(self) -> str:

@@ -149,6 +149,9 @@ def _plan(
     adapter: tuple[SourceFile, ...],
 ) -> _Plan:
     path, document = known
+    files = tuple(files)
+    if not any(b"motia" in file.content for file in files if file.zip_path.endswith(".py")):
+        adapter = tuple(file for file in adapter if not file.zip_path.startswith("treadle/motia/"))
     own = [_source(path, json.dumps(document, separators=(",", ":")).encode()), *files]
     size = sum(len(file.content) for file in (*adapter, *own))
     if size > UNZIPPED_LIMIT_BYTES:

@@ -6,7 +6,17 @@ import itertools
 from typing import assert_never
 
 from treadle.names import SYSTEM_PREFIX, WEBSOCKET
-from treadle_infra.app.model import App, CronTrigger, HttpTrigger, Json, QueueSettings, Step, Telemetry, TopicTrigger
+from treadle_infra.app.model import (
+    App,
+    CronTrigger,
+    HttpTrigger,
+    Json,
+    QueueSettings,
+    Step,
+    Telemetry,
+    TopicTrigger,
+    Trigger,
+)
 from treadle_infra.topology.batches import timing
 from treadle_infra.topology.build import queue_settings, route_key
 from treadle_infra.topology.schedules import guard_manifest
@@ -33,6 +43,8 @@ def manifest_slice(
     A route with middleware has the keys under which the config names it: {..., "middleware": ["triggers", 0,
     "middleware"]}.
 
+    A trigger with a condition has its keys likewise. {..., "flow": true}: the config is in the dialect of Motia 1.0.
+
     `timeoutSeconds` is for one message; `streams` are those that the step uses, None where it may use any.
 
     Raises: TreadleError `queue-settings-differ`, `fifo-and-schedule-in-one-step`.
@@ -50,6 +62,7 @@ def manifest_slice(
         "queue": None if settings is None else _queue(settings),
         "emits": None if emits is None else list[Json](emits),
         **({"fifoTopics": list[Json](ordered)} if ordered else {}),
+        **({"flow": True} if step.is_flow else {}),
         "streams": None if step.usage.any_stream else list[Json](sorted(step.usage.streams)),
         "telemetry": _telemetry(telemetry),
     }
@@ -88,9 +101,9 @@ def _triggers(step: Step) -> list[Json]:
     for trigger in step.triggers:
         match trigger:
             case HttpTrigger():
-                triggers.append(_api(trigger))
+                triggers.append(_api(trigger, is_flow=step.is_flow))
             case TopicTrigger(topic):
-                triggers.append({"kind": "event", "topic": topic})
+                triggers.append({"kind": "event", "topic": topic, **_condition(trigger)})
             case CronTrigger():
                 triggers.append(_cron(trigger, next(numbers)))
             case _:
@@ -105,8 +118,14 @@ def _queue(settings: QueueSettings) -> Json:
     return document
 
 
-def _api(trigger: HttpTrigger) -> Json:
-    document: dict[str, Json] = {"kind": "api", "routeKey": route_key(trigger)}
+def _condition(trigger: Trigger) -> dict[str, Json]:
+    return {} if trigger.condition is None else {"condition": list(trigger.condition)}
+
+
+def _api(trigger: HttpTrigger, *, is_flow: bool) -> Json:
+    document: dict[str, Json] = {"kind": "api", "routeKey": route_key(trigger), **_condition(trigger)}
+    if is_flow:
+        document["path"] = trigger.path
     if trigger.middleware is not None:
         document["middleware"] = list(trigger.middleware)
     return document
@@ -119,6 +138,7 @@ def _cron(trigger: CronTrigger, number: int) -> Json:
         "expression": trigger.expression,
         "timezone": trigger.timezone,
         "guard": guard_manifest(trigger),
+        **_condition(trigger),
     }
 
 

@@ -36,7 +36,7 @@ DESCRIPTORS_CLOSED = 97
 FUNCTION = "treadle.function"
 """Stands for a function in a config: `{"treadle.function": {"callable": true, "required": 2, ...}}`."""
 
-_CALLABLES = ("canAccess", "can_access", "condition", "factory", "onJoin", "on_join", "onLeave", "on_leave")
+_CALLABLES = ("canAccess", "can_access", "factory", "onJoin", "on_join", "onLeave", "on_leave")
 """Keys whose value is a function."""
 
 
@@ -111,6 +111,8 @@ def _key(key: Any, path: str) -> str:
 
 
 def _member(value: Any, name: str, path: str, inside: tuple[int, ...]) -> Any:
+    if name == "condition" and callable(value):
+        return {FUNCTION: middleware_facts(value)}
     if name in _CALLABLES and callable(value):
         return {FUNCTION: handler_facts(value)}
     if name == "middleware" and value is not None and _IN_STEP_OR_TRIGGER.match(path):
@@ -238,10 +240,11 @@ class _KeepingLoader(SourceFileLoader):
 class Project:
     """The project's modules, imported one after another, none of which sees what another has left behind."""
 
-    def __init__(self, setup: dict[str, Any], load_module: Callable[[str, str], ModuleType]) -> None:
+    def __init__(self, setup: dict[str, Any], loader: Any) -> None:
         self._root: str = setup["root"]
         self._elsewhere: tuple[str, ...] = tuple(folder + os.sep for folder in setup["extra_paths"])
-        self._load_module = load_module
+        self._load_module: Callable[[str, str], ModuleType] = loader.load_module
+        self._defined: Callable[[ModuleType, str], Any] = loader.defined
         self._path = [*sys.path, *setup["extra_paths"]]
         self._environment = dict(os.environ)
         self._finders = [RuntimePackages(setup["runtime_packages"], setup["bytecode_folder"]), *sys.meta_path]
@@ -274,13 +277,15 @@ class Project:
     def _facts(self, module: ModuleType, function: str) -> dict[str, Any]:
         content = vars(module)
         facts: dict[str, Any] = {}
-        if "config" in content:
+        config = self._defined(module, "config")
+        if config is not None or "config" in content:
             try:
-                facts["config"] = plain(content["config"])
+                facts["config"] = plain(config)
             except NotJson as problem:
                 facts["config_problem"] = {"path": problem.path, "message": str(problem)}
-        if function in content:
-            facts["function"] = handler_facts(content[function])
+        found = content.get(function) if function != "handler" else self._defined(module, function)
+        if found is not None or function in content:
+            facts["function"] = handler_facts(found)
         return facts
 
     def _failure(self, error: BaseException, relative_path: str) -> dict[str, Any]:
@@ -384,7 +389,7 @@ def _describe(error: BaseException) -> str:
     return (f"{type(error).__name__}: {text}" if text else type(error).__name__)[:MESSAGE_LIMIT]
 
 
-def _loader(path: str) -> Callable[[str, str], ModuleType]:
+def _loader(path: str) -> ModuleType:
     from importlib.util import module_from_spec, spec_from_file_location
 
     spec = spec_from_file_location("treadle_loader", path)
@@ -392,8 +397,7 @@ def _loader(path: str) -> Callable[[str, str], ModuleType]:
         raise ImportError(path)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    load: Callable[[str, str], ModuleType] = module.load_module
-    return load
+    return module
 
 
 def main() -> None:

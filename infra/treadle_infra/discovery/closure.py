@@ -118,6 +118,8 @@ class _Walk:
             self._pending += files
         elif parts[0] in self._packages:
             self._imports.update([f"{one.module}.{name}" for name in one.names if name != "*"] or [one.module])
+        elif parts[0] == "motia":
+            return  # Treadle brings its own
         elif parts[0] in RUNTIME_PACKAGES:
             if parts[0] in HELPERS_OF_THE_SDK and not one.is_optional:
                 self._report(_not_promised(parts[0], SourceLocation(path, one.line)))
@@ -196,13 +198,6 @@ class _Walk:
         )
 
     def _third_party(self, name: str, where: SourceLocation) -> Finding:
-        if name == "motia":
-            return error(
-                "motia-module-not-supported-yet",
-                "Motia's own package `motia` is not supported yet",
-                where,
-                "a step needs only `config` and `handler`; for types alone, import it under `if TYPE_CHECKING:`",
-            )
         hint = f"add the package that brings `{name}` to requirements.txt, or to `dependencies` in pyproject.toml"
         if name == self._project_name:
             hint = "the project's folder is not a package: its name is not kept; import from `src` or `steps`"

@@ -21,6 +21,7 @@ from treadle_infra.app.model import (
     Trigger,
 )
 from treadle_infra.app.paths import without_optional
+from treadle_infra.discovery.child import FUNCTION
 from treadle_infra.discovery.config_models import (
     METHODS,
     ApiStep,
@@ -207,17 +208,19 @@ def _read_1(
         _check_api_timeout(infrastructure, places, findings)
     contexts: frozenset[ContextArgument] = frozenset()
     for trigger in read.triggers if not findings else ():
-        contexts |= _contexts(trigger.get("middleware"))
+        condition = trigger.get("condition")
+        contexts |= _contexts(trigger.get("middleware")) | _contexts([condition[FUNCTION]] if condition else None)
     step = Step(
         name=read.name,
         where=places.config,
         triggers=tuple(triggers),
-        emits=_emits(read.enqueues),
+        emits=_emits([*read.enqueues, *read.emits]),
         flows=tuple(read.flows),
         description=read.description,
         permissions=_permissions(read.permissions),
         memory_mb=infrastructure.memory_mb,
         timeout_seconds=infrastructure.timeout_seconds,
+        is_flow=True,
     )
     return StepConfig(step, (), False, *virtual, tuple(read.include_files), contexts)
 
@@ -237,15 +240,16 @@ def _read_trigger(
             if http is None:
                 return None
             middleware = _middleware(http.middleware, places, findings, (*at, "middleware"))
-            _refuse_condition(http.condition, places, findings, at)
-            return HttpTrigger(METHODS[http.method], http.path, http.body_schema, places.of(*at, "path"), middleware)
+            condition = _condition(http.condition, places, findings, at)
+            path = places.of(*at, "path")
+            return HttpTrigger(METHODS[http.method], http.path, http.body_schema, path, middleware, condition)
         case "queue":
             queue = validate(QueueTrigger1, trigger, places, findings, _CODE, at)
             if queue is None:
                 return None
-            _refuse_condition(queue.condition, places, findings, at)
+            condition = _condition(queue.condition, places, findings, at)
             settings = _queue_settings(queue.config, places, findings, (*at, "config"), infrastructure)
-            return TopicTrigger(queue.topic, queue.input, settings, where)
+            return TopicTrigger(queue.topic, queue.input, settings, where, condition)
         case str() if kind in _REFUSED_TRIGGERS:
             findings.append(error(_REFUSED_TRIGGERS[kind], f"triggers of type `{kind}` are not supported yet", where))
         case None:
@@ -262,8 +266,9 @@ def _read_cron_trigger(
     cron = validate(CronTrigger1, trigger, places, findings, _CODE, at)
     if cron is None:
         return None
-    _refuse_condition(cron.condition, places, findings, at)
-    return read_cron_trigger(cron, dialect, places, findings, at)
+    condition = _condition(cron.condition, places, findings, at)
+    found = read_cron_trigger(cron, dialect, places, findings, at)
+    return None if found is None else dataclasses.replace(found, condition=condition)
 
 
 def _queue_settings(
@@ -347,12 +352,13 @@ def _contexts(functions: Sequence[Mapping[str, Any]] | None) -> frozenset[Contex
     )
 
 
-def _refuse_condition(
+def _condition(
     condition: Mapping[str, Any] | None, places: ConfigPlaces, findings: list[Finding], at: Keys
-) -> None:
-    if condition is not None:
-        hint = "check it at the beginning of the handler"
-        where = places.of(*at, "condition")
-        findings.append(
-            error("conditions-not-supported-yet", "a `condition` of a trigger is not supported yet", where, hint)
-        )
+) -> tuple[str | int, ...] | None:
+    """`keys`, under which the step finds the trigger's condition when it runs; None where it has none."""
+    if condition is None:
+        return None
+    keys = (*at, "condition")
+    parameters = ("input", "context") if condition.get("most") != 1 else ("input",)
+    findings += check_function(condition, dotted(keys), parameters, "condition-invalid", places.of(*keys), "condition")
+    return keys

@@ -235,6 +235,7 @@ class Step1(_Step):
 
     triggers: list[dict[str, Any]]
     enqueues: list[EmitEntry] = []
+    emits: list[EmitEntry] = []
     virtual_enqueues: list[EmitEntry] = []
 
 

@@ -24,6 +24,7 @@ _OPERATIONS: Mapping[str, TableOperation] = {
     **{name: name for name in _STREAM},
     "getGroup": "get_group",
     "get_with_version": "get",
+    "list": "get_group",
 }
 """What the methods of state and streams do to a table, by their names."""
 
@@ -92,7 +93,7 @@ def usage_of_file(
 
 
 _Part = Literal["state", "streams", "emit"]
-_PARTS: dict[str, _Part] = {"state": "state", "streams": "streams", "emit": "emit"}
+_PARTS: dict[str, _Part] = {"state": "state", "streams": "streams", "emit": "emit", "enqueue": "emit"}
 """Attributes of the context that matter here."""
 
 
@@ -100,7 +101,7 @@ _PARTS: dict[str, _Part] = {"state": "state", "streams": "streams", "emit": "emi
 class Kind:
     """What an expression is. `likely`: an attribute of that name on something that is not known to be a context."""
 
-    what: Literal["context", "stream", "any_stream"] | _Part
+    what: Literal["context", "stream", "any_stream", "motia", "stream_class"] | _Part
     name: str = ""
     likely: bool = False
 
@@ -109,6 +110,14 @@ Kinds = frozenset[Kind]
 
 _NOTHING: Kinds = frozenset()
 _CONTEXT = frozenset({Kind("context")})
+_OF_MOTIA = {
+    "emit": Kind("emit"),
+    "enqueue": Kind("emit"),
+    "stateManager": Kind("state", "motia"),
+    "state_manager": Kind("state", "motia"),
+    "Stream": Kind("stream_class"),
+}
+"""What acts among the names of Motia 1.0's module; `set` of its state manager returns what was there."""
 
 
 @dataclass(slots=True)
@@ -195,6 +204,14 @@ class _Reader:
             case ast.For() | ast.AsyncFor():
                 self._loop(node)
                 self._statements([*node.body, *node.orelse])
+            case ast.ImportFrom(module="motia", level=0):
+                for alias in node.names:
+                    if alias.name in _OF_MOTIA:
+                        self._scope.bind(alias.asname or alias.name, frozenset({_OF_MOTIA[alias.name]}))
+            case ast.Import():
+                for alias in node.names:
+                    if alias.name == "motia":
+                        self._scope.bind(alias.asname or "motia", frozenset({Kind("motia")}))
             case ast.Expr(value=value):
                 self._use(value, escapes=False)
             case ast.expr():
@@ -283,6 +300,8 @@ class _Reader:
                 return self._subscript(value, key)
             case ast.Call(func=ast.Name(id="getattr"), args=[value, key, *_]):
                 return self._getattr(value, key)
+            case ast.Call(func=function) if Kind("stream_class") in self._kinds(function):
+                return self._made_stream(node)
             case ast.IfExp(body=first, orelse=second):
                 return self._kinds(first) | self._kinds(second)
             case ast.BoolOp(values=values):
@@ -304,9 +323,20 @@ class _Reader:
         for kind in base:
             if kind.what == "context" and part is not None:
                 found.add(Kind(part))
+            elif kind.what == "motia" and name in _OF_MOTIA:
+                found.add(_OF_MOTIA[name])
             elif kind.what == "streams" and not name.startswith("__"):
                 found.add(Kind("stream", name, kind.likely))
         return frozenset(found)
+
+    def _made_stream(self, node: ast.Call) -> Kinds:
+        """`Stream("todos")`."""
+        named = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "name")]
+        texts = texts_of(named[0], self._scope.names) if named else ()
+        return frozenset(
+            Kind("stream", text.text) if text.is_literal else Kind("any_stream")
+            for text in texts or (Text("", is_literal=False),)
+        )
 
     def _subscript(self, value: ast.expr, key: ast.expr) -> Kinds:
         found: set[Kind] = set()
@@ -395,7 +425,7 @@ class _Reader:
             return
         for kind in self._kinds(value):
             if kind.what == "state" and operation in _STATE:
-                self.state.add(operation)
+                self.state.add("update" if kind.name == "motia" and operation == "set" else operation)
             elif operation in _STREAM:
                 self._on_stream(kind, {operation}, line)
 
@@ -406,7 +436,7 @@ class _Reader:
         if not self._taking_down:
             return
         for kind in kinds:
-            if kind.likely:
+            if kind.likely or kind.what in ("motia", "stream_class"):
                 continue
             if kind.what == "state":
                 self.state |= _STATE

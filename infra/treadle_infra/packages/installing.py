@@ -22,7 +22,7 @@ from treadle_infra.packages.refusals import refusal
 from treadle_infra.packages.requirements import Requirements
 from treadle_infra.packages.uv import run_uv
 
-INSTALL_FORMAT = 2
+INSTALL_FORMAT = 3
 LAYER_ROOT = "/opt/python"
 """Where Lambda shows a layer's packages. Source: https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html"""
 
@@ -30,7 +30,7 @@ _INDEX = "index.json"
 _PACKAGES = "python"
 _DROPPED_FILES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 """They say where and how something was installed, which is another thing on each machine."""
-_BROUGHT_BY_TREADLE = ("treadle",)
+_BROUGHT_BY_TREADLE = ("treadle", "motia", "iii-motia", "iii-sdk")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _COMPILE_TIMEOUT_SECONDS = 300
 _UNUSED_FOR_SECONDS = 7 * 24 * 3600
