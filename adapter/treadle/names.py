@@ -181,5 +181,5 @@ class Names:
     def websocket_api(self) -> str:
         return f"{self.app}--{self.stage}--websocket"
 
-    def http_api(self) -> str:
-        return f"{self.app}--{self.stage}"
+    def http_api(self, number: int = 1) -> str:
+        return f"{self.app}--{self.stage}" if number == 1 else f"{self._prefix}http-{number}"

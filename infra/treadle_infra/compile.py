@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from treadle.names import BROADCAST, WEBSOCKET
-from treadle_infra.app.findings import Finding, has_errors
+from treadle_infra.app.findings import Finding, TreadleError, has_errors
 from treadle_infra.app.model import App
 from treadle_infra.artifacts.bundle import BundleOptions, bundle
 from treadle_infra.artifacts.layers import Layers, check_sizes
@@ -19,10 +19,10 @@ from treadle_infra.artifacts.project_packages import PackageOptions, ProjectPack
 from treadle_infra.artifacts.proof import Proof, prove
 from treadle_infra.discovery.discover import DiscoverOptions, discover
 from treadle_infra.synth.assembly import Assembly, synthesize
-from treadle_infra.synth.template import check_template
-from treadle_infra.topology.build import build_topology, fresh_placement
+from treadle_infra.topology.build import build_topology
 from treadle_infra.topology.check import check
 from treadle_infra.topology.model import Topology
+from treadle_infra.topology.placement import FormerPlacement, placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,14 @@ class Compilation:
         return has_errors(self.findings)
 
 
-def compile_project(project: Path, stage: str, options: CompileOptions) -> Compilation:
-    """Discovers, bundles, builds, checks and synthesizes `project` for `stage`. Writes nothing but caches."""
+def compile_project(
+    project: Path, stage: str, options: CompileOptions, former: FormerPlacement | None = None
+) -> Compilation:
+    """Discovers, bundles, builds, checks and synthesizes `project` for `stage`. Writes nothing but caches.
+
+    What `former` places stays where it is.
+    """
+    former = former or FormerPlacement()
     stopwatch = _Stopwatch()
     with stopwatch.phase("install"):
         packages = ProjectPackages(project, options.packages)
@@ -74,14 +80,19 @@ def compile_project(project: Path, stage: str, options: CompileOptions) -> Compi
         bundles = bundle(project, discovery.app, options.bundle)
     app = _bundled(packages.placed(discovery.app, layers), bundles.artifacts)
     with stopwatch.phase("build_topology"):
-        topology = build_topology(app, fresh_placement(app.name, stage))
+        topology = build_topology(app, placement(app.name, stage, former))
     with stopwatch.phase("check"):
         found = packages.without_consequences(discovery.findings)
         findings = [*packages.findings, *found, *layers.findings, *bundles.findings, *check(topology)]
         findings += check_sizes(app, bundles.artifacts, layers)
     with stopwatch.phase("synthesize"):
-        assembly = synthesize(topology, bundles.artifacts, layers.artifacts) if topology.resources else None
-        findings += check_template(assembly.template) if assembly is not None else []
+        assembly = None
+        try:
+            assembly = (
+                synthesize(topology, bundles.artifacts, layers.artifacts, former.stacks) if topology.resources else None
+            )
+        except TreadleError as too_large:
+            findings.append(too_large.finding)
     proof = Proof()
     if options.proves and options.packages is not None and not has_errors(findings):
         with stopwatch.phase("prove"):

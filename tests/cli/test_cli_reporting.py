@@ -230,7 +230,7 @@ def test_a_resource_that_fails_is_told_without_the_details_of_the_call_and_with_
     failed = StackEvent("id", "shop--dev", "Nightly", "", "AWS::Scheduler::Schedule", "CREATE_FAILED", 0, reason)
     for reporter in (TextReporter(colour=False), JsonReporter()):
         translator = Translator(reporter.tell)
-        translator.stack = "shop--dev"
+        translator.stacks = ("shop--dev",)
         translator.origins = {"Nightly": {"Step": "Nightly", "Source": "steps/nightly_step.py:3"}}
         translator.watcher().stack_event(failed)
         translator.watcher().stack_event(replace(failed, stack_name="shop--prod"))  # somebody else's: not told

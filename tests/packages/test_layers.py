@@ -81,7 +81,7 @@ def test_two_builds_from_two_folders_give_the_same_bytes(build: Build) -> None:
 
     assert first.assembly is not None
     assert second.assembly is not None
-    assert first.assembly.templates == second.assembly.templates
+    assert first.assembly.stacks == second.assembly.stacks
     one = {artifact.key: artifact.path.read_bytes() for artifact in first.assembly.artifacts}
     assert one == {artifact.key: artifact.path.read_bytes() for artifact in second.assembly.artifacts}
 

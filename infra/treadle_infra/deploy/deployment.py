@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from treadle_infra.app.findings import TreadleError
 from treadle_infra.deploy.account import Account
 from treadle_infra.deploy.addresses import Addresses, addresses_of
 from treadle_infra.deploy.aftermath import NotDeployed, clean_up, delete_stack
@@ -63,6 +64,12 @@ def prepare(account: Account, assembly: Assembly, tell: Tell) -> Prepared | Unch
     `change-set-failed`, `stage-changed-meanwhile`.
     """
     client = account.cloudformation
+    if len(assembly.stacks) > 1:
+        raise TreadleError(
+            "several-stacks-not-deployable",
+            f"the app needs {len(assembly.stacks)} stacks, and `deploy` brings up one only so far",
+            hint="`treadle synth` writes their templates, and `treadle dev` runs them; split the app to deploy it",
+        )
     tell(signed_in(account, assembly.stack_name))
     stack = _usable_stack(account, assembly, tell)
     bucket = artifact_bucket(account, tell)

@@ -12,10 +12,9 @@ from treadle_infra.artifacts.files import replace_file
 from treadle_infra.artifacts.model import Artifact
 from treadle_infra.synth.entries import Object
 from treadle_infra.synth.manifest import artifact_file, artifact_object_key, build_manifest
-from treadle_infra.synth.template import build_template, template_text
+from treadle_infra.synth.template import TEMPLATE_FILE, StackTemplate, build_stacks, template_text
 from treadle_infra.topology.model import Topology
 
-TEMPLATE_FILE = "template.json"
 MANIFEST_FILE = "manifest.json"
 
 _ARTIFACT_KEY = re.compile(r"[0-9a-f]{64}")
@@ -23,37 +22,42 @@ _ARTIFACT_KEY = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """What `synthesize` makes: templates by file name, the manifest, and the zips, sorted by key."""
+    """What `synthesize` makes: the stacks in the order in which they come up, the manifest, the zips sorted by key."""
 
     app: str
     stage: str
     stack_name: str
-    templates: Mapping[str, Object]
+    stacks: tuple[StackTemplate, ...]
     manifest: Object
     artifacts: tuple[Artifact, ...]
 
     @property
     def template(self) -> Object:
-        """The template of the one stack."""
-        return self.templates[TEMPLATE_FILE]
+        """The template of the app's own stack."""
+        return next(stack.template for stack in self.stacks if stack.file == TEMPLATE_FILE)
 
 
 def synthesize(
-    topology: Topology, artifacts: Mapping[str, Artifact], layers: Mapping[str, Artifact] | None = None
+    topology: Topology,
+    artifacts: Mapping[str, Artifact],
+    layers: Mapping[str, Artifact] | None = None,
+    former: Mapping[str, str] | None = None,
 ) -> Assembly:
     """The assembly of a topology. Pure.
 
-    `artifacts` has one entry for each step that has a function, `layers` one for each layer, by its key.
+    `artifacts` has one entry for each step that has a function, `layers` one for each layer, by its key; `former` the
+    stack of each unit that stands somewhere already.
+    Raises: TreadleError `stack-too-large`.
     """
     every = {**artifacts, **(layers or {})}
     code_keys = {name: artifact_object_key(topology.app, artifact) for name, artifact in every.items()}
-    templates = {TEMPLATE_FILE: build_template(topology, code_keys)}
+    stacks = build_stacks(topology, code_keys, former or {})
     return Assembly(
         app=topology.app,
         stage=topology.stage,
         stack_name=topology.stack_name,
-        templates=templates,
-        manifest=build_manifest(topology, templates, every),
+        stacks=stacks.stacks,
+        manifest=build_manifest(topology, stacks, every),
         artifacts=tuple(sorted(every.values(), key=lambda artifact: artifact.key)),
     )
 
@@ -67,10 +71,10 @@ def write_assembly(assembly: Assembly, directory: Path) -> None:
     former = _templates_of(directory / MANIFEST_FILE)
     for artifact in assembly.artifacts:
         _write_artifact(artifact, directory / artifact_file(artifact))
-    for name, template in assembly.templates.items():
-        _write(directory / name, template_text(template).encode())
+    for stack in assembly.stacks:
+        _write(directory / stack.file, template_text(stack.template).encode())
     _write(directory / MANIFEST_FILE, (json.dumps(assembly.manifest, indent=1, ensure_ascii=False) + "\n").encode())
-    for name in former - set(assembly.templates):
+    for name in former - {stack.file for stack in assembly.stacks}:
         (directory / name).unlink(missing_ok=True)
     wanted = {artifact.key for artifact in assembly.artifacts}
     for present in directory.glob("artifacts/*.zip"):

@@ -84,10 +84,10 @@ def logical_id_of(reference: Reference) -> str:
             return logical_id("Subscription", step, topic)
         case EventSourceMappingRef(step):
             return logical_id("EventSourceMapping", step)
-        case HttpApiRef():
-            return "HttpApi"
-        case HttpStageRef():
-            return "HttpStage"
+        case HttpApiRef(number):
+            return f"HttpApi{_from_two(number)}"
+        case HttpStageRef(number):
+            return f"HttpStage{_from_two(number)}"
         case GatewayRoleRef():
             return "GatewayRole"
         case IntegrationRef(step):
@@ -122,6 +122,10 @@ def logical_id_of(reference: Reference) -> str:
             return logical_id("AsynchronousSettings", step)
         case _:
             assert_never(reference)
+
+
+def _from_two(number: int) -> str:
+    return "" if number == 1 else str(number)
 
 
 def _numbered(step: str, number: int) -> tuple[str, ...]:

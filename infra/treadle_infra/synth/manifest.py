@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from treadle_infra.app.model import Json
 from treadle_infra.artifacts.model import Artifact
 from treadle_infra.synth.entries import Object
+from treadle_infra.synth.template import Stacks, StackTemplate
 from treadle_infra.topology.model import (
     Alias,
     DeadLetterQueue,
     Function,
+    Integration,
     Layer,
     LogGroup,
     Queue,
@@ -24,6 +27,7 @@ from treadle_infra.topology.model import (
     Topic,
     Topology,
 )
+from treadle_infra.topology.placement import FormerPlacement
 from treadle_infra.topology.references import (
     AnyTopic,
     TopicRef,
@@ -37,10 +41,12 @@ def artifact_object_key(app: str, artifact: Artifact) -> str:
     return f"treadle/{app}/{artifact.key}.zip"
 
 
-def build_manifest(topology: Topology, template_files: Iterable[str], artifacts: Mapping[str, Artifact]) -> Object:
+def build_manifest(topology: Topology, stacks: Stacks, artifacts: Mapping[str, Artifact]) -> Object:
     """The assembly's table of contents.
 
     Example: {"assembly": 1, "app": "chat", "stage": "dev", "stack": "chat--dev", "templates": ["template.json"],
+    "stacks": [{"stack": "chat--dev", "template": "template.json", "level": 1, "parameters": {}}],
+    "placement": {"apis": {"SendMessage": 1}, "stacks": {"step:SendMessage": ""}},
     "artifacts": [{"key": "<sha256>", "file": "artifacts/<sha256>.zip", "objectKey": "treadle/chat/<sha256>.zip",
     "step": "SendMessage"}, {"key": "<sha256>", ..., "packages": ["six 1.17.0"]}], "steps": [...],
     "topics": [{"topic": "sent", "name": "chat--dev--sent"}],
@@ -54,7 +60,12 @@ def build_manifest(topology: Topology, template_files: Iterable[str], artifacts:
         "app": topology.app,
         "stage": topology.stage,
         "stack": topology.stack_name,
-        "templates": list(template_files),
+        "templates": [stack.file for stack in stacks.stacks],
+        "stacks": [_stack(stack) for stack in stacks.stacks],
+        "placement": {
+            "apis": {route.origin.step or "": route.api.number for route in topology.of(Integration)},
+            "stacks": dict[str, Json](stacks.placed),
+        },
         "artifacts": [
             *(_artifact(topology.app, artifacts[one.ref.step], {"step": one.ref.step}) for one in functions),
             *(_artifact(topology.app, artifacts[one.ref.key], {"packages": [*one.packages]}) for one in layers),
@@ -65,6 +76,17 @@ def build_manifest(topology: Topology, template_files: Iterable[str], artifacts:
         "streams": [{"stream": table.ref.stream, "table": table.name} for table in topology.of(StreamTable)],
         "systemFunctions": _system_functions(topology, artifacts),
     }
+
+
+def former_placement(manifest: Mapping[str, Any]) -> FormerPlacement:
+    """What an assembly that has been deployed places, by its manifest."""
+    placed: Mapping[str, Any] = manifest.get("placement") or {}
+    return FormerPlacement(placed.get("apis", {}), placed.get("stacks", {}))
+
+
+def _stack(stack: StackTemplate) -> Json:
+    given: Object = {name: {"stack": other, "output": output} for name, (other, output) in stack.parameters.items()}
+    return {"stack": stack.name, "template": stack.file, "level": stack.level.value, "parameters": given}
 
 
 def _artifact(app: str, artifact: Artifact, what: Object) -> Json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from treadle.names import LIVE_ALIAS, Names
 from treadle_infra.app.findings import SourceLocation, TreadleError
@@ -38,6 +37,7 @@ from treadle_infra.topology.model import (
     Topic,
     Topology,
 )
+from treadle_infra.topology.placement import Placement, api_numbers
 from treadle_infra.topology.references import (
     AliasRef,
     DeadLetterQueueRef,
@@ -74,21 +74,6 @@ RECEIVES_BEYOND_RETRIES = 4
 QUEUE_RETENTION_SECONDS = 4 * 24 * 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where an app's parts stand: on which stage, in which stack, behind which HTTP API. One of each holds all."""
-
-    stage: str
-    stack_name: str
-    http_api_name: str
-
-
-def fresh_placement(app_name: str, stage: str) -> Placement:
-    """The placement of an app that stands nowhere yet."""
-    names = Names(app_name, stage)
-    return Placement(stage, names.stack(), names.http_api())
-
-
 def build_topology(app: App, placement: Placement) -> Topology:
     """The topology of `app` where `placement` says; equal inputs give equal outputs, order included.
 
@@ -109,6 +94,8 @@ class _Builder:
         self._names = Names(app.name, placement.stage)
         self._keeps_data = placement.stage in PRODUCTION_STAGES
         self._schedules = scheduled(app, self._names)
+        answering = ((step.name, len(_http_triggers(step))) for step in app.steps if _http_triggers(step))
+        self._apis = api_numbers(answering, placement.former.apis)
 
     def shared(self) -> Iterator[Resource]:
         ordered = fifo_topics(self._app)
@@ -118,14 +105,13 @@ class _Builder:
         if self._app.steps:
             # whatever the steps do with it today: a table that came and went with an edit would take its data along
             yield StateTable(StateTableRef(), self._names.state_table(), self._keeps_data, SHARED)
-        answers_http = any(_http_triggers(step) for step in self._app.steps)
-        if answers_http or self._app.streams:
+        if self._apis or self._app.streams:
             prefix, role_name = self._names.function_prefix(), self._names.gateway_role()
             yield GatewayRole(GatewayRoleRef(), role_name, prefix, LIVE_ALIAS, SHARED)
-        if answers_http:
-            api = HttpApiRef()
-            yield HttpApi(api, self._placement.http_api_name, SHARED, self._app.cors)
-            yield HttpStage(HttpStageRef(), api, "$default", SHARED)
+        for number in sorted(set(self._apis.values())):
+            api = HttpApiRef(number)
+            yield HttpApi(api, self._names.http_api(number), SHARED, self._app.cors)
+            yield HttpStage(HttpStageRef(number), api, "$default", SHARED)
         if self._app.streams:
             yield from live_resources(self._app, self._names, keeps_data=self._keeps_data)
         yield from layer_resources(self._app, self._names)
@@ -167,7 +153,7 @@ class _Builder:
         )
 
     def _routes(self, step: Step, triggers: list[HttpTrigger], origin: Origin) -> Iterator[Resource]:
-        api, integration = HttpApiRef(), IntegrationRef(step.name)
+        api, integration = HttpApiRef(self._apis[step.name]), IntegrationRef(step.name)
         yield Integration(
             integration, api, AliasRef(step.name), GatewayRoleRef(), INTEGRATION_TIMEOUT_MILLISECONDS, origin
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from treadle.names import Names
-from treadle_infra.app.findings import Finding, SourceLocation, error
+from treadle_infra.app.findings import Finding, SourceLocation, error, warning
 from treadle_infra.app.scopes import app_name_problem, stage_name_problem
 from treadle_infra.topology.grants import policy_document
 from treadle_infra.topology.model import (
@@ -54,6 +54,7 @@ from treadle_infra.topology.references import (
     DeadLetterQueueRef,
     ForeignResource,
     GrantTarget,
+    HttpApiRef,
     LogStreams,
     QueueRef,
     Reference,
@@ -63,13 +64,9 @@ from treadle_infra.topology.references import (
     TopicRef,
 )
 
-STACK_RESOURCE_LIMIT = 450
-"""AWS stops at 500 a stack; the rest is room for what a later release adds.
-
-Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
-"""
+ROLE_QUOTA = 1_000
+"""Roles of an account, unless it has asked for more. Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 ROUTE_LIMIT = 300
-INTEGRATION_LIMIT = 300
 """Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
 INLINE_POLICY_LIMIT = 10_240
 """Characters of a role's inline policies together. Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
@@ -122,34 +119,24 @@ def _check_scope(topology: Topology) -> Iterator[Finding]:
 
 
 def _check_counts(topology: Topology) -> Iterator[Finding]:
-    resources, routes = len(topology.resources), list(topology.of(Route))
-    integrations = list(topology.of(Integration))
-    if resources > STACK_RESOURCE_LIMIT:
-        yield error(
-            "stack-too-large",
-            f"the app needs {resources} resources and a stack holds {STACK_RESOURCE_LIMIT}; "
-            "several stacks are not supported yet",
-            hint=f"most of them: {_most_frequent(topology)}",
+    """A step's routes are behind one API, which other steps' have room in beside them."""
+    counts: Counter[HttpApiRef] = Counter()
+    for route in topology.of(Route):
+        counts[route.api] += 1
+        if counts[route.api] == ROUTE_LIMIT + 1:
+            yield error(
+                "too-many-routes",
+                f"`{route.origin.step}` asks for more than the {ROUTE_LIMIT} routes that an HTTP API holds",
+                where=route.origin.where,
+                hint="make several steps of it",
+            )
+    roles = sum(1 for resource in topology.resources if isinstance(resource, Role | GatewayRole | SchedulerRole))
+    if roles > ROLE_QUOTA:
+        yield warning(
+            "role-quota-exceeded",
+            f"the app needs {roles:,} roles, and an account has {ROLE_QUOTA:,} unless it has asked for more",
+            hint="ask for more in the console of Service Quotas: IAM, `Roles per account`, up to 5,000",
         )
-    if len(routes) > ROUTE_LIMIT:
-        first = routes[ROUTE_LIMIT]
-        yield error(
-            "too-many-routes",
-            f"the app has {len(routes)} routes and an HTTP API holds {ROUTE_LIMIT}; several APIs are not supported yet",
-            where=first.origin.where,
-        )
-    if len(integrations) > INTEGRATION_LIMIT:
-        yield error(
-            "too-many-integrations",
-            f"{len(integrations)} steps answer HTTP requests and an HTTP API holds {INTEGRATION_LIMIT}; "
-            "several APIs are not supported yet",
-            where=integrations[INTEGRATION_LIMIT].origin.where,
-        )
-
-
-def _most_frequent(topology: Topology) -> str:
-    counts = Counter(type(resource).__name__ for resource in topology.resources)
-    return ", ".join(f"{count} x {kind}" for kind, count in counts.most_common(4))
 
 
 def _check_names(topology: Topology) -> Iterator[Finding]:

@@ -68,12 +68,14 @@ class EventSourceMappingRef:
 
 @dataclass(frozen=True, slots=True)
 class HttpApiRef:
-    pass
+    """`number` counts an app's HTTP APIs, from 1: one has room for so many routes only."""
+
+    number: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class HttpStageRef:
-    pass
+    number: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,10 @@ class CloudFormation:
             await self._engine.settled(stack)
         return stack
 
+    def stack_names(self) -> tuple[str, ...]:
+        """The names of the stacks that are there."""
+        return tuple(stack.name for stack in self._engine if not stack.is_deleted)
+
     async def settled(self, name: str) -> Stack | None:
         """The stack of this name, once nothing works on it any more; None where there is none."""
         stack = self._engine.find(name)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from treadle_local.aws.errors import AwsError
-from treadle_local.cloudformation.stacks import Stack
 from treadle_local.emulator import Emulator
 
 
@@ -18,8 +17,13 @@ class Replayable:
     """An assembly as it lies in its folder: the emulator's only source of truth about an app."""
 
     manifest: Mapping[str, Any]
-    template: Mapping[str, Any]
+    templates: Mapping[str, Mapping[str, Any]]
     folder: Path
+
+    @property
+    def stacks(self) -> tuple[str, ...]:
+        """The names of its stacks, in the order in which they come up."""
+        return tuple(str(entry["stack"]) for entry in self.manifest.get("stacks", ()))
 
     @property
     def steps(self) -> Mapping[str, str]:
@@ -31,8 +35,11 @@ class Replayable:
     @property
     def origins(self) -> Mapping[str, Mapping[str, str]]:
         """Where each resource comes from, by logical id: {"Step": …, "Source": …}."""
-        resources = cast("Mapping[str, Mapping[str, Any]]", self.template["Resources"])
-        return {name: resource.get("Metadata", {}).get("Treadle", {}) for name, resource in resources.items()}
+        return {
+            name: resource.get("Metadata", {}).get("Treadle", {})
+            for template in self.templates.values()
+            for name, resource in cast("Mapping[str, Mapping[str, Any]]", template["Resources"]).items()
+        }
 
     @property
     def routes(self) -> tuple[tuple[str, str], ...]:
@@ -47,28 +54,62 @@ class Replayable:
         return tuple(str(entry["stream"]) for entry in self.manifest.get("streams", ()))
 
 
-NOTHING = Replayable({"steps": []}, {"Resources": {}}, Path())
+NOTHING = Replayable({"steps": []}, {}, Path())
 """What a project without a step replays."""
 
 
 def load(folder: Path) -> Replayable:
     """Reads an assembly that `synth` or `dev` has written."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    template = json.loads((folder / manifest["templates"][0]).read_text())
-    return Replayable(manifest, template, folder)
+    templates = {entry["stack"]: json.loads((folder / entry["template"]).read_text()) for entry in manifest["stacks"]}
+    return Replayable(manifest, templates, folder)
 
 
-async def replay(emulator: Emulator, assembly: Replayable) -> Stack:
-    """Uploads the artifacts, then creates or updates the stack; returns it when that is over, however it ended.
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """`succeeded`: all stacks are as the assembly says. `outputs` are those of all that came up."""
 
+    succeeded: bool
+    outputs: Mapping[str, str]
+
+
+async def replay(emulator: Emulator, assembly: Replayable) -> Replayed:
+    """Uploads the artifacts, then creates or updates the stacks in their order, up to the first that fails.
+
+    Stacks of the same app and stage that the assembly has not are removed at the end.
     Raises: AwsError for what is refused before it begins.
     """
     bucket = f"treadle-artifacts-{emulator.region.account}-{emulator.region.name}"
     await _deposit_or_upload(emulator, assembly, bucket)
     manifest = assembly.manifest
     tags = {"treadle:app": str(manifest["app"]), "treadle:stage": str(manifest["stage"])}
-    parameters = {"ArtifactBucket": bucket}
-    return await emulator.cloudformation.deploy(str(manifest["stack"]), assembly.template, parameters, tags)
+    outputs: dict[str, dict[str, str]] = {}
+    for entry in manifest["stacks"]:
+        given = {name: outputs[one["stack"]][one["output"]] for name, one in entry["parameters"].items()}
+        template = assembly.templates[entry["stack"]]
+        if "ArtifactBucket" in template.get("Parameters", {}):
+            given["ArtifactBucket"] = bucket
+        stack = await emulator.cloudformation.deploy(entry["stack"], template, given, tags)
+        outputs[entry["stack"]] = dict(stack.outputs)
+        if not stack.succeeded:
+            return Replayed(succeeded=False, outputs=_together(outputs))
+    await remove_stacks(emulator, str(manifest["stack"]), keep=assembly.stacks)
+    return Replayed(succeeded=True, outputs=_together(outputs))
+
+
+async def remove_stacks(emulator: Emulator, own: str, keep: Collection[str] = ()) -> None:
+    """Removes the stacks of an app on a stage, by the name of its own one, the other way round than they came up."""
+    present = [name for name in emulator.cloudformation.stack_names() if name == own or name.startswith(f"{own}--")]
+    for name in sorted(set(present) - set(keep), key=lambda name: _removal_order(name.removeprefix(own))):
+        await emulator.cloudformation.remove(name)
+
+
+def _removal_order(end: str) -> int:
+    return 0 if end.startswith("--steps-") else 1 if end == "" else 2
+
+
+def _together(outputs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {name: value for each in outputs.values() for name, value in each.items()}
 
 
 async def _deposit_or_upload(emulator: Emulator, assembly: Replayable, bucket: str) -> None:

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,8 +28,10 @@ from treadle_infra.interpreters import find_interpreter
 from treadle_infra.options import usual_options
 from treadle_infra.project_folder import prepare_folder, write_whole
 from treadle_infra.synth.assembly import Assembly, write_assembly
+from treadle_infra.synth.manifest import former_placement
 from treadle_infra.topology.cron import cron_triggers
 from treadle_infra.topology.firings import next_firings
+from treadle_infra.topology.placement import FormerPlacement
 from treadle_local.aws.errors import AwsError
 from treadle_local.aws.moto_bridge import Moto
 from treadle_local.aws.service import Region
@@ -46,7 +49,7 @@ from treadle_local.dev.happenings import (
     Trouble,
 )
 from treadle_local.dev.later import Later
-from treadle_local.dev.replay import NOTHING, Replayable, load, replay
+from treadle_local.dev.replay import NOTHING, Replayable, load, remove_stacks, replay
 from treadle_local.dev.sample import sample_curl
 from treadle_local.dev.singleton import ProjectLock
 from treadle_local.dev.translate import Translator
@@ -132,7 +135,7 @@ class _Session:
         self._persistence: Persistence | None = None
         self._emulator: Emulator | None = None
         self._listener: Listener | None = None
-        self._api_id: str | None = None
+        self._api_ids: tuple[str, ...] = ()
         self._web_socket_api_id: str | None = None
         self._ready = False
         self._current: Compilation | None = None
@@ -251,9 +254,14 @@ class _Session:
             if self._web_socket_api_id is None:
                 return NO_STREAMS
             return self._emulator.web_sockets.upgrade(request, self._web_socket_api_id, STAGE)
-        if self._api_id is None:
-            return event.NOT_FOUND
-        return self._emulator.apis.answer(request, self._api_id, "$default", request.path)
+        match self._api_ids:
+            case ():
+                return event.NOT_FOUND
+            case (api_id,):
+                pass
+            case _:
+                api_id = self._emulator.apis.with_route(self._api_ids, request)
+        return self._emulator.apis.answer(request, api_id, "$default", request.path)
 
     def _internal(self, request: Request) -> Response:
         if request.path != "/__treadle/health":
@@ -348,9 +356,18 @@ class _Session:
             # a step's own bytecode would be compiled for longer than it spares the step
             bundle = dataclasses.replace(options.bundle, compiles=not is_reload)
             discover = dataclasses.replace(options.discover, spare=self._spare)
-            return compile_project(project, STAGE, dataclasses.replace(options, discover=discover, bundle=bundle))
+            wanted = dataclasses.replace(options, discover=discover, bundle=bundle)
+            return compile_project(project, STAGE, wanted, self._former())
 
         return await self._compile_thread(compile_now)
+
+    def _former(self) -> FormerPlacement | None:
+        """Where the parts of what runs are, or of what is kept from the last time."""
+        if self._current is not None and self._current.assembly is not None:
+            return former_placement(self._current.assembly.manifest)
+        if self._persistence is not None and (self._folder / "assembly" / STAGE / "manifest.json").exists():
+            return former_placement(self._assembly().manifest)
+        return None
 
     async def _compile_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._compiler, work)
@@ -363,16 +380,17 @@ class _Session:
         if compilation.assembly is None:
             return await self._deploy_nothing(compilation)
         try:
-            stack = await replay(emulator, await self._lay_out(compilation.assembly))
+            replayed = await replay(emulator, await self._lay_out(compilation.assembly))
         except AwsError as refusal:
             self._tell(Trouble(None, f"the deployment was refused: {refusal.message}"))
-            stack = None
-        if stack is None or not stack.succeeded:
+            replayed = None
+        if replayed is None or not replayed.succeeded:
             if self._current is not None and self._current.assembly is not None:
                 await self._lay_out(self._current.assembly)  # what runs on
             return False
-        self._api_id = stack.outputs.get("HttpApiId")
-        self._web_socket_api_id = stack.outputs.get("WebSocketApiId")
+        outputs = replayed.outputs
+        self._api_ids = tuple(outputs[name] for name in sorted(outputs) if re.fullmatch(r"HttpApi\d*Id", name))
+        self._web_socket_api_id = outputs.get("WebSocketApiId")
         self._current = compilation
         self._parts = parts_of(compilation.app, self._options.project)
         self._is_current_deployed = True
@@ -397,15 +415,15 @@ class _Session:
         assembly = self._assembly()
         self._translator.steps = assembly.steps
         self._translator.origins = assembly.origins
-        self._translator.stack = str(assembly.manifest["stack"])
+        self._translator.stacks = assembly.stacks
         return assembly
 
     async def _deploy_nothing(self, compilation: Compilation) -> bool:
         """A project without a step: what ran before is removed."""
         emulator, _ = self._running()
         if self._current is not None and self._current.assembly is not None:
-            await emulator.cloudformation.remove(self._current.assembly.stack_name)
-        self._api_id = self._web_socket_api_id = None
+            await remove_stacks(emulator, self._current.assembly.stack_name)
+        self._api_ids, self._web_socket_api_id = (), None
         self._current = compilation
         self._parts = {}
         self._is_current_deployed = True
@@ -466,7 +484,7 @@ def _same(before: Assembly | None, after: Assembly | None) -> bool:
     """Whether two assemblies deploy the same."""
     if before is None or after is None:
         return before is after
-    return before.manifest == after.manifest and before.templates == after.templates
+    return before.manifest == after.manifest and before.stacks == after.stacks
 
 
 def _difference(before: Compilation | None, after: Compilation) -> tuple[tuple[str, ...], tuple[str, ...]]:

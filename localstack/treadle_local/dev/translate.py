@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC
 from typing import Any, assert_never
@@ -38,7 +38,7 @@ from treadle_local.schedules.happenings import Firing, Missed, ScheduleHappening
 
 
 class Translator:
-    """Tells happenings of the project whose stack is `stack`.
+    """Tells happenings of the project whose stacks are `stacks`.
 
     `steps` maps names of functions to steps, `origins` logical ids to where they come from.
     """
@@ -47,7 +47,7 @@ class Translator:
         self._tell = tell
         self.steps: Mapping[str, str] = {}
         self.origins: Mapping[str, Mapping[str, str]] = {}
-        self.stack = ""
+        self.stacks: Collection[str] = ()
 
     def watcher(self) -> Watcher:
         return Watcher(
@@ -66,7 +66,7 @@ class Translator:
         return self.steps.get(function, function)
 
     def _stack_event(self, event: StackEvent) -> None:
-        if event.stack_name != self.stack or not event.is_failure or event.is_of_stack:
+        if event.stack_name not in self.stacks or not event.is_failure or event.is_of_stack:
             return  # other stacks have their own deployers, who tell of them
         origin = self.origins.get(event.logical_id, {})
         reason = event.reason or "no reason given"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -86,6 +86,14 @@ class HttpApis:
         api_id, _, rest = rest.partition("/")
         stage, slash, path = rest.partition("/")
         return self.answer(request, api_id, stage.replace("%24", "$"), slash + path or "/")
+
+    def with_route(self, api_ids: Sequence[str], request: Request) -> str:
+        """The first of these APIs whose default stage has a route for the request; the very first where none has."""
+        for api_id in api_ids:
+            deployment = self._deployment(api_id, "$default")
+            if deployment is not None and route_table(deployment).match(request.method, request.path) is not None:
+                return api_id
+        return api_ids[0]
 
     def answer(self, request: Request, api_id: str, stage: str, path: str) -> asyncio.Future[Response]:
         """Answers a request to an API as API Gateway does, its error bodies included. The future raises nothing."""

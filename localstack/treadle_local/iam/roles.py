@@ -12,8 +12,11 @@ from treadle_local.iam.refusals import conflict, exceeded, exists, not_attachabl
 from treadle_local.iam.store import Role, Store, new_id, pairs
 from treadle_local.iam.tags import added
 
-MOST_ROLES = 1000
-"""Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+MOST_ROLES = 5000
+"""What AWS raises the quota of 1,000 to: a large app has more, and `treadle check` says that it must be raised.
+
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+"""
 
 
 def create_role(store: Store, params: Params) -> Result:
