@@ -28,17 +28,24 @@ class ApiTrigger:
 
     `middleware`: the keys under which the step's config has the route's middleware, None where it has no such key.
     `condition` is the like for what decides whether the handler is called. `path` is as written: `/orders/:id`.
+    `patterns`: for each parameter of the route that is taken apart, the expression whose groups are the parts.
     """
 
-    __slots__ = ("condition", "middleware", "path", "route_key")
+    __slots__ = ("condition", "middleware", "path", "patterns", "route_key")
 
     def __init__(
-        self, route_key: str, middleware: Keys | None = None, condition: Keys | None = None, path: str | None = None
+        self,
+        route_key: str,
+        middleware: Keys | None = None,
+        condition: Keys | None = None,
+        path: str | None = None,
+        patterns: dict[str, str] | None = None,
     ) -> None:
         self.route_key = route_key
         self.middleware = middleware
         self.condition = condition
         self.path = path
+        self.patterns = patterns
 
     def __str__(self) -> str:
         return f"route {self.route_key}"
@@ -104,7 +111,8 @@ class Manifest:
     `is_fifo`: the step's queue is a FIFO queue; `fifo_topics` are the FIFO topics among those that it may emit to.
     `timeout_seconds` is how long the handler may take for one message or firing. `telemetry` None: spans go nowhere.
     `route_keys`, `topics` and `cron_triggers` are those of its triggers; a step with topics has a queue. `middleware`
-    has the places of middleware in the step's config, by route key. `is_flow`: the config is in Motia 1.0's dialect.
+    has the places of middleware in the step's config, `patterns` the expressions for parameters, by route key.
+    `is_flow`: the config is in Motia 1.0's dialect.
     """
 
     __slots__ = (
@@ -117,6 +125,7 @@ class Manifest:
         "is_flow",
         "max_retries",
         "middleware",
+        "patterns",
         "route_keys",
         "source",
         "step",
@@ -149,6 +158,7 @@ class Manifest:
         self.api_triggers = routes = tuple(trigger for trigger in triggers if isinstance(trigger, ApiTrigger))
         self.route_keys = frozenset(route.route_key for route in routes)
         self.middleware = {route.route_key: route.middleware for route in routes if route.middleware is not None}
+        self.patterns = {route.route_key: route.patterns for route in routes if route.patterns}
         self.topics = frozenset(trigger.topic for trigger in triggers if isinstance(trigger, EventTrigger))
         self.cron_triggers = tuple(trigger for trigger in triggers if isinstance(trigger, CronTrigger))
         self.flows = flows
@@ -226,7 +236,11 @@ def _trigger(trigger: dict[str, Any], path: str) -> Trigger:
 
 def _api_trigger(trigger: dict[str, Any], path: str) -> ApiTrigger:
     return ApiTrigger(
-        _text(trigger, "routeKey", path), _keys(trigger, "middleware"), _keys(trigger, "condition"), trigger.get("path")
+        _text(trigger, "routeKey", path),
+        _keys(trigger, "middleware"),
+        _keys(trigger, "condition"),
+        trigger.get("path"),
+        trigger.get("patterns"),
     )
 
 

@@ -31,6 +31,9 @@ async def audit(req, context, next_fn):
     "steps/orders_step.py": api_step(
         "Orders", '    return {"body": req["pathParams"]}', path="/orders/:id?", method="GET"
     ),
+    "steps/range_step.py": api_step(
+        "Range", '    return {"body": req["pathParams"]}', path=r"/days/:from-:to/:id(\\d+)", method="GET"
+    ),
     "steps/files_step.py": api_step(
         "Files", '    return {"body": req["pathParams"]}', path="/files/*path", method="GET"
     ),
@@ -163,7 +166,17 @@ def test_a_file_arrives_byte_for_byte(dev: Dev) -> None:
 @pytest.mark.motia("4", "optional parameters and wildcards of Express's paths")
 @pytest.mark.parametrize(
     ("path", "parameters"),
-    [("/orders", {}), ("/orders/7", {"id": "7"}), ("/files/a/b%20c.txt", {"path": "a/b c.txt"})],
+    [
+        ("/days/mon-fri/7", {"from": "mon", "to": "fri", "id": "7"}),
+        ("/orders", {}),
+        ("/orders/7", {"id": "7"}),
+        ("/files/a/b%20c.txt", {"path": "a/b c.txt"}),
+    ],
 )
 def test_paths_are_those_of_express(dev: Dev, path: str, parameters: dict[str, str]) -> None:
     assert dev.http("GET", path).json() == parameters
+
+
+def test_a_path_that_no_pattern_takes_is_not_found(dev: Dev) -> None:
+    for path in ("/days/mon/7", "/days/mon-fri/seven"):
+        assert dev.http("GET", path).status == 404

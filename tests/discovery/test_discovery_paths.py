@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle_infra.app.paths import gateway_path, path_problems, route_shape, without_optional
+from treadle_infra.app.paths import gateway_path, path_problems, route_shape, segment_patterns, without_optional
 
 segments = st.one_of(
     st.from_regex(r"[A-Za-z0-9._~-]{1,8}", fullmatch=True), st.from_regex(r":[A-Za-z0-9_]{1,8}", fullmatch=True)
@@ -71,3 +71,47 @@ def test_paths_that_catch_the_same_requests_have_one_shape() -> None:
 def test_an_optional_parameter_is_there_or_not(path: str, wanted: tuple[str, ...]) -> None:
     assert list(path_problems(path)) == []
     assert without_optional(path) == wanted
+
+
+@pytest.mark.motia("4", "parameters that are parts of a segment, and regular expressions of parameters")
+@pytest.mark.parametrize(
+    ("path", "route", "asked", "parameters"),
+    [
+        ("/:from-:to", "/{from_to}", "a-b-c", {"from": "a", "to": "b-c"}),
+        ("/@:user", "/{user}", "@ada", {"user": "ada"}),
+        ("/v:version", "/{version}", "w2", None),
+        ("/:name.:kind", "/{name_kind}", "a.tar.gz", {"name": "a", "kind": "tar.gz"}),
+        (r"/:id(\d+)", "/{id}", "42", {"id": "42"}),
+        (r"/:id(\d+)", "/{id}", "42x", None),
+        (r"/:id(\d+)", "/{id}", "٤٢", None),
+        ("/:kind(cats|dogs)", "/{kind}", "dogs", {"kind": "dogs"}),
+        ("/:id([0-9a-f]{4})", "/{id}", "00ff", {"id": "00ff"}),
+        ("/:kind((?:cat|dog)s)", "/{kind}", "cats", {"kind": "cats"}),
+    ],
+)
+def test_a_segment_is_one_parameter_that_is_taken_apart(
+    path: str, route: str, asked: str, parameters: dict[str, str] | None
+) -> None:
+    assert list(path_problems(path)) == []
+    assert gateway_path(path) == route
+    ((name, pattern),) = segment_patterns(path).items()
+    assert route == f"/{{{name}}}"
+    found = re.fullmatch(pattern, asked, re.ASCII)
+    assert (None if found is None else found.groupdict()) == parameters
+
+
+def test_whole_parameters_and_texts_need_no_pattern() -> None:
+    assert segment_patterns("/orders/:id/lines/:line_2/*rest") == {}
+    assert without_optional(r"/a/:id(\d+)?") == (r"/a/:id(\d+)", "/a")
+
+
+@given(st.text("abc:-.()d+?*@/\\", max_size=12))
+def test_what_is_taken_of_odd_paths_can_be_a_route(text: str) -> None:
+    path = f"/{text}"
+    if not list(path_problems(path)):
+        for form in without_optional(path):
+            assert re.fullmatch(
+                r"/|(/([A-Za-z0-9._~-]+|\{[A-Za-z0-9_]+\}))*(/\{[A-Za-z0-9_]+\+\})?", gateway_path(form)
+            )
+            for pattern in segment_patterns(form).values():
+                re.compile(pattern)

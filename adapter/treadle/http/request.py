@@ -62,10 +62,10 @@ def make_request(
     return Request(body=body, headers=headers, pathParams=path, queryParams=query, rawBody=raw_body)
 
 
-def request_from_event(event: Event, headers: dict[str, str]) -> Request:
-    """The request in a payload 2.0 event; `headers` are the event's.
+def request_from_event(event: Event, headers: dict[str, str], patterns: dict[str, str] | None = None) -> Request:
+    """The request in a payload 2.0 event; `headers` are the event's, `patterns` those of the route's parameters.
 
-    Raises: BadRequest where the body is not what its content type says.
+    Raises: BadRequest where the body is not what its content type says, or the path not what a pattern takes.
     """
     raw = _raw_body(event)
     content_type = headers.get("content-type", "")
@@ -78,7 +78,7 @@ def request_from_event(event: Event, headers: dict[str, str]) -> Request:
         body=body,
         raw_body=_text_or_bytes(raw),
         headers=headers,
-        path=_path_parameters(event),
+        path=_path_parameters(event, patterns),
         query=parse_query(event.get("rawQueryString") or ""),
     )
     if files is not None:
@@ -96,9 +96,14 @@ def headers_from_event(event: Event) -> dict[str, str]:
     return headers
 
 
-def _path_parameters(event: Event) -> dict[str, str]:
+def _path_parameters(event: Event, patterns: dict[str, str] | None) -> dict[str, str]:
     """Path parameters by name; what a trailing `*` matched is `0`, as in Express."""
-    parameters = dict(event.get("pathParameters") or {})
+    parameters: dict[str, str] = dict(event.get("pathParameters") or {})
+    for name, pattern in patterns.items() if patterns else ():
+        parts = re.fullmatch(pattern, parameters.pop(name, ""), re.ASCII)
+        if parts is None:
+            raise BadRequest("Not Found", 404)
+        parameters.update(parts.groupdict())
     if "proxy" in parameters and str(event.get("routeKey", "")).endswith("/{proxy+}"):
         parameters["0"] = parameters.pop("proxy")
     return parameters

@@ -38,7 +38,7 @@ def serve_request(process: StepProcess, event: Event, lambda_context: LambdaCont
 def _response(process: StepProcess, invocation: Invocation, event: Event, headers: dict[str, str]) -> dict[str, Any]:
     trace = invocation.origin.trace
     try:
-        request = request_from_event(event, headers)
+        request = request_from_event(event, headers, process.manifest.patterns.get(event["routeKey"]))
     except BadRequest as refused:
         invocation.logger.warn(f"{event['routeKey']} was refused: {refused}", {"status": refused.status})
         return error_response(refused.status, str(refused), trace)

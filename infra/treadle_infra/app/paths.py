@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from treadle_infra.app.path_segments import composed_segment
+
 GREEDY_PARAMETER = "proxy"
 """The name under which API Gateway hands over what a trailing `*` stands for."""
 
-_OPTIONAL = re.compile(r":[A-Za-z0-9_]+\?\Z")
+_OPTIONAL = re.compile(r":[A-Za-z0-9_]+(?:\([^()]*\))?\?\Z")
 _OPTIONAL_LIMIT = 4
 """Each doubles the number of routes."""
 _WILDCARD = re.compile(r"\*[A-Za-z0-9_]*\Z")
@@ -44,11 +46,18 @@ def without_optional(path: str) -> tuple[str, ...]:
 def gateway_path(path: str) -> str:
     """The path of a route as API Gateway writes it: `/orders/:id` -> `/orders/{id}`, `/files/*` -> `/files/{proxy+}`.
 
-    A wildcard with a name keeps it: `/files/*path` -> `/files/{path+}`. No parameter in `path` is optional.
+    A wildcard with a name keeps it: `/files/*path` -> `/files/{path+}`. No parameter in `path` is optional. A segment
+    that is put together is one parameter: `/:from-:to` -> `/{from_to}`, of which `segment_patterns` tells the parts.
     A slash at the end is dropped: to Express it makes no difference.
     Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
     """
     return "/" + "/".join(_gateway_segment(segment) for segment in _segments(path))
+
+
+def segment_patterns(path: str) -> dict[str, str]:
+    """For each parameter of the route that the step takes apart, the pattern whose groups are the path's parameters."""
+    composed = [composed_segment(segment) for segment in _segments(path) if not _is_simple(segment)]
+    return {one.parameter: one.pattern for one in composed if one is not None}
 
 
 def route_shape(path: str) -> str:
@@ -69,7 +78,7 @@ def path_problems(path: str) -> Iterator[PathProblem]:
     if len([segment for segment in segments if _OPTIONAL.match(segment)]) > _OPTIONAL_LIMIT:
         message = f"the path `{path}` has more than {_OPTIONAL_LIMIT} optional parameters"
         yield PathProblem("path-not-supported", message, "make a step for each form of the path")
-    names = [_parameter_name(segment) for segment in segments if segment[:1] in (":", "*")]
+    names = [name for segment in segments for name in _parameter_names(segment)]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield PathProblem("path-invalid", f"the path `{path}` has two parameters named `{name}`", "rename one of them")
 
@@ -80,18 +89,33 @@ def _segments(path: str) -> list[str]:
 
 
 def _gateway_segment(segment: str) -> str:
+    if _PLAIN.match(segment):
+        return segment
     if segment.startswith("*"):
-        return f"{{{_parameter_name(segment)}+}}"
-    return f"{{{segment[1:]}}}" if segment.startswith(":") else segment
+        return f"{{{segment[1:] or GREEDY_PARAMETER}+}}"
+    composed = None if _PARAMETER.match(segment) else composed_segment(segment)
+    return f"{{{segment[1:] if composed is None else composed.parameter}}}"
 
 
-def _parameter_name(segment: str) -> str:
-    return segment[1:].removesuffix("?") or GREEDY_PARAMETER
+def _parameter_names(segment: str) -> Iterator[str]:
+    """The names of a segment's parameters, and the one that API Gateway has for it."""
+    whole = segment.removesuffix("?")
+    composed = None if _PARAMETER.match(whole) or _PLAIN.match(whole) else composed_segment(whole)
+    if composed is not None:
+        yield from {composed.parameter, *re.compile(composed.pattern).groupindex}
+    elif whole[:1] in (":", "*"):
+        yield whole[1:] or GREEDY_PARAMETER
+
+
+def _is_simple(segment: str) -> bool:
+    return bool(_PARAMETER.match(segment) or _PLAIN.match(segment) or segment.startswith("*"))
 
 
 def _segment_problem(segment: str, is_last: bool) -> PathProblem | None:
-    is_wildcard = is_last and _WILDCARD.match(segment)
-    if _PARAMETER.match(segment) or _OPTIONAL.match(segment) or _PLAIN.match(segment) or is_wildcard:
+    whole = segment[:-1] if _OPTIONAL.match(segment) else segment
+    if _PARAMETER.match(whole) or _PLAIN.match(whole) or (is_last and _WILDCARD.match(whole)):
+        return None
+    if ":" in whole and composed_segment(whole) is not None:
         return None
     reason, hint = _reason(segment)
     return PathProblem("path-not-supported", f"`{segment}` in a path is not supported: {reason}", hint)
@@ -102,7 +126,10 @@ def _reason(segment: str) -> tuple[str, str | None]:
     if not segment:
         return "a segment is empty", "write one slash"
     if "(" in segment or ")" in segment:
-        return "routes take no regular expressions", "take a plain `:name` and check its value in the handler"
+        return (
+            "a regular expression stands behind the name of a parameter, as `:id(\\d+)`, without groups in it",
+            "take a plain `:name` and check its value in the handler",
+        )
     if "*" in segment:
         return "`*` can only be the whole last segment", "end the path with `/*`, or take a `:name` for each segment"
     if "?" in segment or "+" in segment:
@@ -114,7 +141,7 @@ def _reason(segment: str) -> tuple[str, str | None]:
         return "parameters are written as in Express", f"write `:{segment.strip('{}+') or 'name'}`"
     if ":" in segment:
         return (
-            "a parameter is a whole segment, of letters, digits and `_`",
+            "a parameter's name has letters, digits and `_`, and no two of a segment are the same",
             "write `:name` between two slashes and take it apart in the handler",
         )
     return "a segment has letters, digits, `.`, `_`, `~` and `-`", None

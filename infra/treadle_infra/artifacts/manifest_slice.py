@@ -17,6 +17,7 @@ from treadle_infra.app.model import (
     TopicTrigger,
     Trigger,
 )
+from treadle_infra.app.paths import segment_patterns
 from treadle_infra.topology.batches import timing
 from treadle_infra.topology.build import queue_settings, route_key
 from treadle_infra.topology.schedules import guard_manifest
@@ -41,7 +42,8 @@ def manifest_slice(
     its number is the one in its schedule's name, its guard says which days are meant where AWS's expression has more.
 
     A route with middleware has the keys under which the config names it: {..., "middleware": ["triggers", 0,
-    "middleware"]}.
+    "middleware"]}; one whose path has more than whole parameters, the patterns of these: {..., "patterns":
+    {"from_to": "(?P<from>[^/]+?)\\-(?P<to>[^/]+?)"}}.
 
     A trigger with a condition has its keys likewise. {..., "flow": true}: the config is in the dialect of Motia 1.0.
 
@@ -126,6 +128,9 @@ def _api(trigger: HttpTrigger, *, is_flow: bool) -> Json:
     document: dict[str, Json] = {"kind": "api", "routeKey": route_key(trigger), **_condition(trigger)}
     if is_flow:
         document["path"] = trigger.path
+    patterns = segment_patterns(trigger.path)
+    if patterns:
+        document["patterns"] = dict[str, Json](patterns)
     if trigger.middleware is not None:
         document["middleware"] = list(trigger.middleware)
     return document
