@@ -83,7 +83,7 @@ def _boundary(content_type: str) -> bytes:
     found = re.search(_BOUNDARY, content_type, re.IGNORECASE)
     if found is None:
         raise _malformed("the content type names no boundary")
-    return str(found[1] or found[2]).encode("utf-8")
+    return str(found[1] or found[2]).encode("utf-8", "surrogatepass")
 
 
 def _headers(head: bytes) -> dict[str, str]:
@@ -110,10 +110,12 @@ def _filename(parameters: dict[str, str]) -> str | None:
         return parameters.get("filename")
     charset, _, text = extended.partition("'")
     escaped = text.partition("'")[2]
-    content = re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes((int(match[1], 16),)), escaped.encode("utf-8"))
+    content = re.sub(
+        rb"%([0-9A-Fa-f]{2})", lambda match: bytes((int(match[1], 16),)), escaped.encode("utf-8", "surrogatepass")
+    )
     try:
         return content.decode(charset or "utf-8")
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, ValueError):
         return parameters.get("filename", escaped)
 
 

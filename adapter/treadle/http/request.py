@@ -73,7 +73,9 @@ def request_from_event(event: Event, headers: dict[str, str], patterns: dict[str
     if raw and _media_type(content_type) == "multipart/form-data":
         from treadle.http.multipart import parse_multipart
 
-        body, files = parse_multipart(raw.encode("utf-8") if isinstance(raw, str) else raw, content_type)
+        body, files = parse_multipart(
+            raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw, content_type
+        )
     request = make_request(
         body=body,
         raw_body=_text_or_bytes(raw),
@@ -171,6 +173,8 @@ def decoded_text(raw: str | bytes, content_type: str) -> str:
         raise BadRequest(f"The charset {charset} is unknown", 415) from None
     except UnicodeDecodeError as error:
         raise BadRequest(f"The request body is not valid {charset}: {error.reason} at byte {error.start}") from None
+    except ValueError as error:  # of codecs that are made for other things, such as host names
+        raise BadRequest(f"The request body is not valid {charset}: {error}") from None
 
 
 def _text_or_bytes(raw: str | bytes) -> str | bytes:
