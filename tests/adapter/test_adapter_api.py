@@ -156,7 +156,7 @@ def test_a_body_that_is_not_what_it_says_never_reaches_the_handler(folder: StepF
         (request("not base64!", base64=True), 400, "not valid base64"),
         (request(base64.b64encode(b'{"a":"\xff"}').decode(), base64=True), 400, "not valid utf-8"),
         (request("eA==", base64=True, content_type="text/plain; charset=klingon"), 415, "klingon"),
-        (request(encoded(b"x" * 70), base64=True, content_type="text/plain; charset=idna"), 400, "not valid idna"),
+        (request(encoded(b"x"), base64=True, content_type="text/plain; charset=undefined"), 400, "not valid undefined"),
         (request(encoded(b"x"), base64=True, content_type="multipart/form-data"), 400, "names no boundary"),
     ]
     run = folder.step("def handler(req, context):\n    raise SystemExit('called')\n").run(*(case[0] for case in cases))
