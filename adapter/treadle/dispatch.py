@@ -22,7 +22,9 @@ def start() -> LambdaHandler:
     Raises: ManifestError.
     """
     process = current_process()
-    if process.manifest.route_keys:
+    if process.manifest.application is not None:
+        import treadle.triggers.asgi  # pyright: ignore[reportUnusedImport]
+    elif process.manifest.route_keys:
         import treadle.triggers.api  # pyright: ignore[reportUnusedImport]
     if process.manifest.is_flow:
         import treadle.flow  # pyright: ignore[reportUnusedImport]
@@ -55,6 +57,10 @@ def dispatch(process: StepProcess, event: Event, lambda_context: LambdaContext) 
     if route_key in manifest.route_keys:
         if event.get("version") != PAYLOAD_VERSION:
             raise UnroutableEvent(f"the integration of {route_key} must use payload format {PAYLOAD_VERSION}")
+        if manifest.application is not None:
+            from treadle.triggers.asgi import serve_application
+
+            return serve_application(process, event, lambda_context)
         from treadle.triggers.api import serve_request
 
         return serve_request(process, event, lambda_context)
@@ -66,6 +72,8 @@ def dispatch(process: StepProcess, event: Event, lambda_context: LambdaContext) 
         from treadle.triggers.cron import serve_firing
 
         return serve_firing(process, event, lambda_context)
+    if "treadle.invoke" in event and manifest.application is not None:
+        raise UnroutableEvent(f"step {manifest.step} is an application: send it a request")
     if "treadle.invoke" in event:
         from treadle.triggers.direct import serve_direct
 

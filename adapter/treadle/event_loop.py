@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from treadle.logger import Logger
 
 _CANCEL_SECONDS = 1.0
+_kept: set[asyncio.Task[Any]] = set()
 
 
 @lru_cache(maxsize=1)
@@ -32,12 +33,17 @@ def complete(awaitable: Awaitable[object], logger: Logger) -> object:
         _cancel_rest(loop, logger)
 
 
+def keep_running_tasks() -> None:
+    """Those that are under way now go on between runs, this one aside: an application's own, from its start."""
+    _kept.update(asyncio.all_tasks() - {asyncio.current_task()})
+
+
 async def _coroutine(awaitable: Awaitable[object]) -> object:
     return await awaitable
 
 
 def _cancel_rest(loop: asyncio.AbstractEventLoop, logger: Logger) -> None:
-    tasks = [task for task in asyncio.all_tasks(loop) if not task.done()]
+    tasks = [task for task in asyncio.all_tasks(loop) if not task.done() and task not in _kept]
     if not tasks:
         return
     for task in tasks:

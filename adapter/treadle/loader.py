@@ -4,7 +4,7 @@ The path rules stand here once: discovery reads configs by them on the laptop, t
 Lambda. Imports at module level only what a Python process has loaded anyway; works on Python 3.9 too.
 """
 
-# ruff: noqa: PTH100, PTH113, PTH118, PTH119, PTH120, PTH122 - pathlib is not loaded at a cold start
+# ruff: noqa: PTH100, PTH118, PTH119, PTH120, PTH122 - pathlib is not loaded at a cold start
 
 from __future__ import annotations
 
@@ -85,13 +85,19 @@ class MotiaFinder:
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         if name != "motia":
             return None
-        from importlib.util import spec_from_file_location
+        from importlib.machinery import ModuleSpec
+        from importlib.util import find_spec
 
-        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "motia")
-        init = os.path.join(folder, "__init__.py")
-        return (
-            spec_from_file_location(name, init, submodule_search_locations=[folder]) if os.path.isfile(init) else None
-        )
+        own: Any = self
+        return None if find_spec("treadle.motia") is None else ModuleSpec(name, own, is_package=True)
+
+    def create_module(self, _spec: ModuleSpec) -> ModuleType:
+        from importlib import import_module
+
+        return import_module("treadle.motia")
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing to do: it is loaded."""
 
 
 def _extend_path(folders: list[str]) -> None:

@@ -112,11 +112,13 @@ class Manifest:
     `timeout_seconds` is how long the handler may take for one message or firing. `telemetry` None: spans go nowhere.
     `route_keys`, `topics` and `cron_triggers` are those of its triggers; a step with topics has a queue. `middleware`
     has the places of middleware in the step's config, `patterns` the expressions for parameters, by route key.
-    `is_flow`: the config is in Motia 1.0's dialect.
+    `is_flow`: the config is in Motia 1.0's dialect. `application`: the path under which the step is an ASGI
+    application, None where it has a handler.
     """
 
     __slots__ = (
         "api_triggers",
+        "application",
         "cron_triggers",
         "emits",
         "fifo_topics",
@@ -151,6 +153,7 @@ class Manifest:
         is_fifo: bool = False,
         fifo_topics: frozenset[str] = frozenset(),
         is_flow: bool = False,
+        application: str | None = None,
     ) -> None:
         self.step = step
         self.source = source
@@ -170,6 +173,7 @@ class Manifest:
         self.is_fifo = is_fifo
         self.fifo_topics = fifo_topics
         self.is_flow = is_flow
+        self.application = application
 
 
 def read_manifest(path: str) -> Manifest:
@@ -200,6 +204,7 @@ def read_manifest(path: str) -> Manifest:
         is_fifo=queue.get("fifo") is True,
         fifo_topics=frozenset(document.get("fifoTopics", ())),
         is_flow=document.get("flow") is True,
+        application=document.get("application"),
     )
 
 

@@ -75,6 +75,10 @@ class StepProcess:
         return handler
 
     def _composed(self, route_key: str | None) -> UserHandler:
+        if self.manifest.application is not None:
+            from treadle.asgi import AsgiHandler
+
+            return AsgiHandler(self._defined("app"), self.manifest.application)
         handler: Any = self._defined("handler")
         if not callable(handler):
             raise HandlerMissing(f"{self.manifest.source} has no function `handler`")

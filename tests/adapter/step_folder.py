@@ -125,7 +125,7 @@ class StepFolder:
             },
         )
         assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
+        assert done.stderr == "", done.stderr
         answers = [json.loads(line) for line in (self.path / "answers").read_text().splitlines()]
         return Run(
             tuple(Answer(answer.get("result"), answer.get("error"), answer.get("message", "")) for answer in answers),

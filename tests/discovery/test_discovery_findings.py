@@ -34,6 +34,9 @@ def stream(extra: str, above: str = "") -> Files:
     return {"steps/a_stream.py": f'{above}config = {{"name": "a",\n{extra}}}\n'}
 
 
+APP = 'config = {"name": "A", "type": "api",\n"path": "/a",\n"middleware": [print]}\nasync def app(a, b, c): pass\n'
+
+
 def bare(handler: str) -> Files:
     return one(f'config = {{"name": "A", "type": "api", "method": "GET", "path": "/a"}}\n{handler}')
 
@@ -252,6 +255,8 @@ CASES: list[tuple[str, Files, int | str, str]] = [
     ("stream-inferred", one(api(body='pass\nawait context.streams.chat.set("a", {})')), 12, "`chat`"),
     # handlers
     ("handler-missing", bare(""), 1, "No 'handler' found"),
+    ("app-not-asgi", bare("def app(environ, start_response): pass\n"), 1, "no ASGI application"),
+    ("app-middleware", {"steps/a_step.py": APP}, 3, "does not run around"),
     ("handler-not-callable", bare("\nhandler = 3"), 3, "it is a int"),
     ("handler-is-generator", bare("async def handler(req, context):\n    yield 1"), 2, "yield"),
     ("handler-arity", bare("async def handler(a, b, c): pass"), 2, "it takes 3"),

@@ -46,19 +46,20 @@ def response_from_result(result: object, trace: Trace) -> dict[str, Any]:
         response["cookies"] = cookies
     if body is not _ABSENT and status not in _BODILESS:
         _set_body(response, headers, body)
-    _set_trace(headers, trace)
-    _check_size(response)
+    set_trace(headers, trace)
+    check_size(response)
     return response
 
 
 def error_response(status: int, message: str, trace: Trace) -> dict[str, Any]:
     """A response with the JSON body `{"error": message}`, and the trace's headers."""
     headers = {"content-type": "application/json; charset=utf-8"}
-    _set_trace(headers, trace)
+    set_trace(headers, trace)
     return {"statusCode": status, "headers": headers, "body": json.dumps({"error": message})}
 
 
-def _set_trace(headers: dict[str, str], trace: Trace) -> None:
+def set_trace(headers: dict[str, str], trace: Trace) -> None:
+    """Puts the trace's headers among a response's."""
     headers[TRACE_HEADER] = trace.trace_id
     headers[TRACEPARENT_HEADER] = trace.traceparent
 
@@ -141,7 +142,7 @@ def _set_body(response: dict[str, Any], headers: dict[str, str], body: object) -
         response["body"] = dump_json(body, "body")
 
 
-def _check_size(response: dict[str, Any]) -> None:
+def check_size(response: dict[str, Any]) -> None:
     """Raises InvalidResponse for what Lambda would refuse: too large (as JSON), or not to be written in UTF-8."""
     body = response.get("body", "")
     try:

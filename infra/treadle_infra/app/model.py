@@ -10,7 +10,8 @@ from treadle_infra.app.findings import SourceLocation
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
-HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY"]
+"""`ANY`: an application's, which answers every method."""
 TableOperation = Literal["get", "set", "delete", "get_group", "clear", "send", "update", "list_groups"]
 Architecture = Literal["arm64", "x86_64"]
 CronDialect = Literal["and", "unix"]
@@ -119,7 +120,8 @@ class Step:
     `emits` None means any topic, as in Motia for `emits: []` or none at all. `files` is the import closure inside the
     project (the step's own file among them) and the data files that go with it, relative to the project, sorted.
     `imports` are the dotted names that those files take from third-party packages, sorted. `is_flow`: its config is in
-    the dialect of Motia 1.0, and its handler is called as there.
+    the dialect of Motia 1.0, and its handler is called as there. `application`: the path under which its module's
+    `app`, an ASGI application, is served; None where it has a handler.
     """
 
     name: str
@@ -135,6 +137,7 @@ class Step:
     memory_mb: int = 256
     timeout_seconds: int | None = None
     is_flow: bool = False
+    application: str | None = None
 
     @property
     def path(self) -> str:

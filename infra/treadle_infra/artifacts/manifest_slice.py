@@ -46,6 +46,7 @@ def manifest_slice(
     {"from_to": "(?P<from>[^/]+?)\\-(?P<to>[^/]+?)"}}.
 
     A trigger with a condition has its keys likewise. {..., "flow": true}: the config is in the dialect of Motia 1.0.
+    {..., "application": "/api"}: the step is an ASGI application under this path.
 
     `timeoutSeconds` is for one message; `streams` are those that the step uses, None where it may use any.
 
@@ -65,6 +66,7 @@ def manifest_slice(
         "emits": None if emits is None else list[Json](emits),
         **({"fifoTopics": list[Json](ordered)} if ordered else {}),
         **({"flow": True} if step.is_flow else {}),
+        **({"application": step.application} if step.application is not None else {}),
         "streams": None if step.usage.any_stream else list[Json](sorted(step.usage.streams)),
         "telemetry": _telemetry(telemetry),
     }

@@ -242,7 +242,8 @@ class Project:
 
     def __init__(self, setup: dict[str, Any], loader: Any) -> None:
         self._root: str = setup["root"]
-        self._elsewhere: tuple[str, ...] = tuple(folder + os.sep for folder in setup["extra_paths"])
+        brought = (f"{folder}{os.sep}{name}" for name, folder in setup["runtime_packages"].items())
+        self._elsewhere: tuple[str, ...] = tuple(folder + os.sep for folder in (*setup["extra_paths"], *brought))
         self._load_module: Callable[[str, str], ModuleType] = loader.load_module
         self._defined: Callable[[ModuleType, str], Any] = loader.defined
         self._path = [*sys.path, *setup["extra_paths"]]
@@ -286,6 +287,8 @@ class Project:
         found = content.get(function) if function != "handler" else self._defined(module, function)
         if found is not None or function in content:
             facts["function"] = handler_facts(found)
+        elif function == "handler" and callable(content.get("app")):
+            facts["function"] = {**handler_facts(content["app"]), "app": True}
         return facts
 
     def _failure(self, error: BaseException, relative_path: str) -> dict[str, Any]:

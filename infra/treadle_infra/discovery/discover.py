@@ -11,6 +11,7 @@ from pathlib import Path
 
 from treadle_infra.app.findings import Finding, SourceLocation, TreadleError, has_errors
 from treadle_infra.app.model import App, CronDialect, CronTrigger, HttpTrigger, Step, Stream
+from treadle_infra.discovery import asgi
 from treadle_infra.discovery.authentication import authentication_file, read_authentication
 from treadle_infra.discovery.config import StepConfig, read_step_config, read_stream_config
 from treadle_infra.discovery.cors_headers import cors_header_findings
@@ -131,20 +132,21 @@ class _Discoverer:
             self._findings += module.findings
             config = StepConfig(None)
             if module.config is not None:
-                config = read_step_config(module.config, module.places, dialect)
+                is_application = asgi.is_application(module.config, module.function)
+                written = asgi.api_config(module.config) if is_application else module.config
+                config = read_step_config(written, module.places, dialect)
             configs.append(config)
             self._findings += config.findings
             if config.step is None:
                 is_complete = is_complete and config.is_drawn_only
                 continue
-            is_only_scheduled = _is_only_scheduled(config.step)
-            problems = list(check_handler(module.function, module.places, is_only_scheduled=is_only_scheduled))
+            problems, read = _checked(module, config.step)
             self._findings += problems
             usage = usage_of(self._sources, module.path, module.closure.files, config.contexts)
             included = find_included(self._root, config.include_files, module.places)
             self._findings += included.findings
             step = dataclasses.replace(
-                config.step,
+                read,
                 usage=usage.usage,
                 files=tuple(sorted({*module.files, *included.files})),
                 imports=module.closure.imports,
@@ -158,6 +160,16 @@ class _Discoverer:
         self._findings += topic_findings(found, virtual, is_complete=is_complete)
         right = [one for one in found if not one.is_broken]
         return without_duplicate_steps(right, self._findings)
+
+
+def _checked(module: Module, step: Step) -> tuple[list[Finding], Step]:
+    """What is wrong with a step's handler, or with the application that stands for it, and the step."""
+    config, function = module.config, module.function
+    if config is not None and function is not None and asgi.is_application(config, function):
+        problems = list(asgi.check_application(config, function, module.places))
+        return problems, asgi.application_step(step, config)
+    handler = None if function is None or function.get("app") is True else function
+    return list(check_handler(handler, module.places, is_only_scheduled=_is_only_scheduled(step))), step
 
 
 def _is_only_scheduled(step: Step) -> bool:

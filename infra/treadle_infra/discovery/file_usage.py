@@ -339,6 +339,8 @@ class _Reader:
         )
 
     def _subscript(self, value: ast.expr, key: ast.expr) -> Kinds:
+        if isinstance(key, ast.Constant) and key.value == "treadle.context":
+            return _CONTEXT
         found: set[Kind] = set()
         for kind in self._kinds(value):
             if kind.what == "streams":

@@ -204,6 +204,8 @@ class _Builder:
 
 def handler_of(step: Step) -> str:
     """The handler string of the step's function: the entry that knows every kind of trigger that the step has."""
+    if step.application is not None:
+        return "treadle.entry.asgi.handler"
     if _http_triggers(step):
         return "treadle.entry.api.handler"
     return "treadle.entry.event.handler" if _topic_triggers(step) else "treadle.entry.cron.handler"
