@@ -88,6 +88,7 @@ CASES: list[tuple[str, Files, int | str, str]] = [
     ("path-not-supported", one(api(r'"path": "/a/(\\d+)"')), 6, "regular expression"),
     ("path-not-supported", one(api(r'"path": "/a/:id([)"')), 6, "regular expression"),
     ("path-not-supported", one(api('"path": "/a/*/b"')), 6, "`*` in a path"),
+    ("path-not-supported", one(api('"path": "/a/:b(.*)/c"')), 6, "reaches over slashes"),
     ("path-not-supported", one(api('"path": "/a/b*"')), 6, "`b*`"),
     ("path-not-supported", one(api('"path": "/a//b"')), 6, "empty"),
     ("path-not-supported", one(api('"path": "/:from-:from"')), 6, "`:from-:from`"),

@@ -26,6 +26,7 @@ segments = st.one_of(
         ("/files/*", "/files/{proxy+}"),
         ("/*", "/{proxy+}"),
         ("/files/*path", "/files/{path+}"),
+        ("/files/:path(.*)", "/files/{path+}"),
     ],
 )
 def test_a_path_is_written_as_api_gateway_writes_it(path: str, wanted: str) -> None:

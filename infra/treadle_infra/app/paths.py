@@ -14,7 +14,8 @@ GREEDY_PARAMETER = "proxy"
 _OPTIONAL = re.compile(r":[A-Za-z0-9_]+(?:\([^()]*\))?\?\Z")
 _OPTIONAL_LIMIT = 4
 """Each doubles the number of routes."""
-_WILDCARD = re.compile(r"\*[A-Za-z0-9_]*\Z")
+_WILDCARD = re.compile(r"\*(?P<name>[A-Za-z0-9_]*)\Z|:(?P<parameter>[A-Za-z0-9_]+)\(\.[*+]\)\Z")
+"""What reaches over slashes: `*`, `*path`, `:path(.*)`."""
 _PARAMETER = re.compile(r":[A-Za-z0-9_]+\Z")
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+\Z")
 
@@ -91,8 +92,9 @@ def _segments(path: str) -> list[str]:
 def _gateway_segment(segment: str) -> str:
     if _PLAIN.match(segment):
         return segment
-    if segment.startswith("*"):
-        return f"{{{segment[1:] or GREEDY_PARAMETER}+}}"
+    wildcard = _wildcard_name(segment)
+    if wildcard is not None:
+        return f"{{{wildcard}+}}"
     composed = None if _PARAMETER.match(segment) else composed_segment(segment)
     return f"{{{segment[1:] if composed is None else composed.parameter}}}"
 
@@ -100,22 +102,32 @@ def _gateway_segment(segment: str) -> str:
 def _parameter_names(segment: str) -> Iterator[str]:
     """The names of a segment's parameters, and the one that API Gateway has for it."""
     whole = segment.removesuffix("?")
-    composed = None if _PARAMETER.match(whole) or _PLAIN.match(whole) else composed_segment(whole)
-    if composed is not None:
+    wildcard = _wildcard_name(whole)
+    composed = None if _is_simple(whole) else composed_segment(whole)
+    if wildcard is not None:
+        yield wildcard
+    elif composed is not None:
         yield from {composed.parameter, *re.compile(composed.pattern).groupindex}
-    elif whole[:1] in (":", "*"):
-        yield whole[1:] or GREEDY_PARAMETER
+    elif whole.startswith(":"):
+        yield whole[1:]
 
 
 def _is_simple(segment: str) -> bool:
-    return bool(_PARAMETER.match(segment) or _PLAIN.match(segment) or segment.startswith("*"))
+    return bool(_PARAMETER.match(segment) or _PLAIN.match(segment) or _WILDCARD.match(segment))
+
+
+def _wildcard_name(segment: str) -> str | None:
+    """What API Gateway calls that for which a wildcard stands; None for a segment that is none."""
+    found = _WILDCARD.match(segment)
+    return None if found is None else found["parameter"] or found["name"] or GREEDY_PARAMETER
 
 
 def _segment_problem(segment: str, is_last: bool) -> PathProblem | None:
     whole = segment[:-1] if _OPTIONAL.match(segment) else segment
-    if _PARAMETER.match(whole) or _PLAIN.match(whole) or (is_last and _WILDCARD.match(whole)):
+    is_wildcard = _WILDCARD.match(whole) is not None
+    if _PARAMETER.match(whole) or _PLAIN.match(whole) or (is_last and is_wildcard):
         return None
-    if ":" in whole and composed_segment(whole) is not None:
+    if ":" in whole and not is_wildcard and composed_segment(whole) is not None:
         return None
     reason, hint = _reason(segment)
     return PathProblem("path-not-supported", f"`{segment}` in a path is not supported: {reason}", hint)
@@ -125,6 +137,8 @@ def _reason(segment: str) -> tuple[str, str | None]:
     """What is wrong with a segment that is no route's, and the remedy."""
     if not segment:
         return "a segment is empty", "write one slash"
+    if _WILDCARD.match(segment):
+        return "what reaches over slashes can only be the whole last segment", "take a `:name` for each segment"
     if "(" in segment or ")" in segment:
         return (
             "a regular expression stands behind the name of a parameter, as `:id(\\d+)`, without groups in it",
