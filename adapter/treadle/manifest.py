@@ -108,6 +108,8 @@ class Manifest:
     """What one function knows of its app.
 
     `emits` None means any topic, `streams` None any stream. `max_retries` counts the attempts after the first;
+    A message waits `backoff_seconds` before its first retry, and before each next twice as long, unless
+    `has_fixed_backoff`.
     `is_fifo`: the step's queue is a FIFO queue; `fifo_topics` are the FIFO topics among those that it may emit to.
     `timeout_seconds` is how long the handler may take for one message or firing. `telemetry` None: spans go nowhere.
     `route_keys`, `topics` and `cron_triggers` are those of its triggers; a step with topics has a queue. `middleware`
@@ -119,10 +121,12 @@ class Manifest:
     __slots__ = (
         "api_triggers",
         "application",
+        "backoff_seconds",
         "cron_triggers",
         "emits",
         "fifo_topics",
         "flows",
+        "has_fixed_backoff",
         "is_fifo",
         "is_flow",
         "max_retries",
@@ -154,6 +158,8 @@ class Manifest:
         fifo_topics: frozenset[str] = frozenset(),
         is_flow: bool = False,
         application: str | None = None,
+        backoff_seconds: int = 2,
+        has_fixed_backoff: bool = False,
     ) -> None:
         self.step = step
         self.source = source
@@ -174,6 +180,8 @@ class Manifest:
         self.fifo_topics = fifo_topics
         self.is_flow = is_flow
         self.application = application
+        self.backoff_seconds = backoff_seconds
+        self.has_fixed_backoff = has_fixed_backoff
 
 
 def read_manifest(path: str) -> Manifest:
@@ -205,6 +213,8 @@ def read_manifest(path: str) -> Manifest:
         fifo_topics=frozenset(document.get("fifoTopics", ())),
         is_flow=document.get("flow") is True,
         application=document.get("application"),
+        backoff_seconds=int(queue.get("backoffSeconds", 2)),
+        has_fixed_backoff=queue.get("backoff") == "fixed",
     )
 
 

@@ -13,6 +13,7 @@ from adapter.fake_aws import FakeAws
 from adapter.step_folder import StepFolder, batch, firing, message, request
 from support.dev import Dev, wait_until
 from support.discovered import codes, only, step_of, write
+from treadle_infra.app.model import CronTrigger
 from treadle_infra.artifacts.manifest_slice import manifest_slice
 from treadle_infra.discovery.discover import Discovery, discover
 
@@ -140,6 +141,32 @@ def test_a_condition_that_raises_is_a_failure_like_the_handler_s(tmp_path: Path,
     )
     assert run.answer.result == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
     assert run.records[0]["error"]["type"] == "KeyError"
+
+
+WAITING = """
+from motia import QueueConfig, cron, queue
+config = {"name": "Waits", "triggers": [
+    queue("asked", config=QueueConfig(max_retries=2, backoff_type="KIND", backoff_delay_ms=4500)),
+    cron("0 0 9 * * 2-4"),
+]}
+def handler(data, ctx): raise ValueError
+"""
+
+
+@pytest.mark.parametrize(("kind", "waits"), [("fixed", [5, 5]), ("exponential", [5, 10])])
+def test_retries_wait_as_the_queue_s_backoff_says(tmp_path: Path, aws: FakeAws, kind: str, waits: list[int]) -> None:
+    folder = folder_of(tmp_path, WAITING.replace("KIND", kind))
+    folder.run(batch(message(attempt=1)), batch(message(attempt=2)), environment=aws.environment)
+    assert [sent["VisibilityTimeout"] for sent in aws.of("ChangeMessageVisibility")] == waits
+
+
+def test_days_of_the_week_are_motia_1_0_s(tmp_path: Path) -> None:
+    cron = next(
+        one
+        for one in step_of(found(tmp_path, WAITING.replace("KIND", "fixed"))).triggers
+        if isinstance(one, CronTrigger)
+    )
+    assert cron.expression == "0 0 9 * * mon-wed"
 
 
 DEFINED = [

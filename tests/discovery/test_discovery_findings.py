@@ -177,7 +177,8 @@ CASES: list[tuple[str, Files, int | str, str]] = [
     ("cron-seconds-not-possible", one(cron('"cron": "*/20 * * * * *"')), 2, "the first of 6 fields must be `0`"),
     ("cron-seconds-not-possible", new(CRON % '\n"expression": "5 0 9 * * * *"'), 3, "got `5`"),
     ("cron-expression-ambiguous", one(cron('"cron": "0 9-17/2 * * *"')), 2, "`10,12,14,16` to Motia 0.x"),
-    ("cron-expression-ambiguous", new(CRON % '\n"expression": "0 0 9 * * 1"'), 3, "`sun` to Motia 1.0"),
+    ("cron-expression-ambiguous", new(CRON % '\n"expression": "0 0 9 * * 0"'), 3, "nothing to Motia 1.0"),
+    ("cron-days-from-one", new(CRON % '\n"expression": "0 0 9 * * 1"'), 3, "`0 0 9 * * sun`"),
     ("cron-never-fires", one(cron('"cron": "0 0 30 2 *"')), 2, "no day 30 in February"),
     ("cron-timezone-unknown", one(cron('"cron": "0 9 * * *",\n"timezone": "Berlin"')), 3, "`Berlin`"),
     (
@@ -190,7 +191,7 @@ CASES: list[tuple[str, Files, int | str, str]] = [
     # refused by name
     ("state-triggers-not-supported-yet", new('"triggers": [\n{"type": "state"}]'), 2, "`state`"),
     ("stream-triggers-not-supported-yet", new('"triggers": [\n{"type": "stream", "streamName": "x"}]'), 2, "`stream`"),
-    ("queue-backoff-not-supported-yet", new(QUEUE % '\n"config": {"backoff_type": "fixed"}'), 3, "backoffType"),
+    ("infrastructure-invalid", new(QUEUE % '"config": {\n"backoff_delay_ms": 900001}'), 3, "backoffDelayMs"),
     ("middleware-invalid", one(api('"middleware": [\n"auth"]')), 7, "middleware[0]"),
     ("middleware-invalid", new(HTTP % '\n"middleware": [lambda r: 1]'), 3, "triggers[0].middleware[0]"),
     ("include-files-empty", one(api('"includeFiles": ["*.txt"]')), 6, "`*.txt`"),

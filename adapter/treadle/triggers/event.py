@@ -16,11 +16,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from treadle.manifest import Manifest
     from treadle.process import StepProcess
     from treadle.record import Result
     from treadle.shapes import Event, LambdaContext
 
-FIRST_BACKOFF_SECONDS = 2
 MAX_BACKOFF_SECONDS = 900
 _ERROR_MESSAGE_LIMIT = 1000
 
@@ -43,9 +43,11 @@ def serve_batch(process: StepProcess, event: Event, lambda_context: LambdaContex
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in staying]}
 
 
-def backoff_seconds(attempt: int) -> int:
+def backoff_seconds(manifest: Manifest, attempt: int) -> int:
     """How long a message waits after its attempt number `attempt` (from 1): 2, 4, 8 s, and so on up to 15 minutes."""
-    return int(min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** min(attempt - 1, 16)))
+    if manifest.has_fixed_backoff:
+        return manifest.backoff_seconds
+    return int(min(MAX_BACKOFF_SECONDS, manifest.backoff_seconds * 2 ** min(attempt - 1, 16)))
 
 
 def _serve(process: StepProcess, message: Message, lambda_context: LambdaContext) -> Result:
@@ -93,7 +95,7 @@ def _failed(
     if final:
         logger.failure(f"{manifest.step} failed at attempt {message.attempt}; the message is dead-lettered", error)
         return _dead_letter(process, message, invocation, error, lambda_context)
-    seconds = backoff_seconds(message.attempt)
+    seconds = backoff_seconds(manifest, message.attempt)
     attempts = manifest.max_retries + 1
     logger.failure(f"{manifest.step} failed at attempt {message.attempt} of {attempts}; next in {seconds} s", error)
     from treadle.aws.sqs import change_visibility

@@ -44,6 +44,20 @@ def refuse_other_readings(text: str, version: MotiaVersion) -> None:
             raise _problem(of, part, expected, found, _READERS[version])
 
 
+def read_as_motia_1(text: str) -> str | None:
+    """The expression with its days of the week by name, as Motia 1.0 means them; None where crontab means the same.
+
+    None too where Motia refuses it, or where it has five fields. `text` is right by crontab's reading.
+    """
+    words = text.split()
+    part = split_fields(text)[4]
+    found = _as_motia_1(DAY_OF_WEEK, part)
+    expected = frozenset(day % 7 for day in DAY_OF_WEEK.values(DAY_OF_WEEK.items(part)))
+    if len(words) == 5 or not found or found == expected:
+        return None
+    return " ".join([*words[:5], in_words(DAY_OF_WEEK, found), *words[6:]])
+
+
 def _problem(of: Field, part: str, expected: frozenset[int], found: frozenset[int] | None, reader: str) -> CronProblem:
     theirs = f"`{in_words(of, found)}`" if found else "nothing"
     message = f"`{part}` as the {of.name} means `{in_words(of, expected)}` to crontab, but {theirs} to {reader}"

@@ -34,13 +34,17 @@ class HttpTrigger:
     condition: tuple[str | int, ...] | None = None
 
 
+Backoff = Literal["exponential", "fixed"]
+"""How the waits before retries go on after the first: doubling, or all alike."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
     """How messages wait for a step and what happens to one that fails.
 
     `max_retries` counts the attempts after the first. `visibility_timeout_seconds` None means: derived from the step's
     timeout. `concurrency` None means: as much as there is. `is_fifo`: the messages of a group come in order, each when
-    the one before it is done.
+    the one before it is done. `backoff_seconds` is the wait before the first retry.
     """
 
     max_retries: int = 3
@@ -48,6 +52,8 @@ class QueueSettings:
     delay_seconds: int = 0
     concurrency: int | None = None
     is_fifo: bool = False
+    backoff: Backoff = "exponential"
+    backoff_seconds: int = 2
 
 
 @dataclass(frozen=True, slots=True)

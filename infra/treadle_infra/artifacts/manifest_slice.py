@@ -35,7 +35,8 @@ def manifest_slice(
     "timeoutSeconds": 30, "queue": {"maxRetries": 3}, "emits": ["message.sent"], "streams": ["messages"],
     "telemetry": {"otlpEndpoint": "http://localhost:4318", "serviceName": "chat"}}
 
-    A FIFO queue: {"maxRetries": 3, "fifo": true}. Where the app has FIFO topics to which the step may emit:
+    A FIFO queue: {"maxRetries": 3, "fifo": true}; waits of its own: {"backoff": "fixed", "backoffSeconds": 5}.
+    Where the app has FIFO topics to which the step may emit:
     {..., "fifoTopics": ["order.placed"]}.
 
     A cron trigger: {"kind": "cron", "number": 0, "expression": "0 9 * * *", "timezone": null, "guard": null};
@@ -119,6 +120,8 @@ def _queue(settings: QueueSettings) -> Json:
     document: dict[str, Json] = {"maxRetries": settings.max_retries}
     if settings.is_fifo:
         document["fifo"] = True
+    if (settings.backoff, settings.backoff_seconds) != ("exponential", 2):
+        document["backoff"], document["backoffSeconds"] = settings.backoff, settings.backoff_seconds
     return document
 
 

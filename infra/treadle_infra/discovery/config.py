@@ -51,6 +51,7 @@ from treadle_infra.discovery.places import ConfigPlaces, Keys
 from treadle_infra.discovery.schedules import read_cron_trigger
 from treadle_infra.discovery.validation import dotted, shown, validate
 
+BACKOFF_LIMIT_SECONDS = 900
 _CODE = "step-config-invalid"
 _STREAM_CODE = "stream-config-invalid"
 _TYPES: dict[str, type[ApiStep | EventStep | CronStep | NoopStep]] = {
@@ -274,22 +275,22 @@ def _read_cron_trigger(
 def _queue_settings(
     queue: QueueConfig1, places: ConfigPlaces, findings: list[Finding], at: Keys, infrastructure: Infrastructure
 ) -> QueueSettings:
-    for key, value in (("backoffType", queue.backoff_type), ("backoffDelayMs", queue.backoff_delay_ms)):
-        if value is not None:
-            message = f"`{key}` is not supported yet: retries are spaced 2 s, then double that each time"
-            findings.append(error("queue-backoff-not-supported-yet", message, places.of(*at, key)))
     settings = QueueSettings(
         queue.max_retries,
         queue.visibility_timeout,
         queue.delay_seconds,
         queue.concurrency,
         queue.type == "fifo",
+        queue.backoff_type or "exponential",
+        2 if queue.backoff_delay_ms is None else -(-queue.backoff_delay_ms // 1000),
     )
 
     def reject(key: str, message: str) -> None:
         findings.append(error("infrastructure-invalid", message, places.of(*at, key)))
 
     queue_problems(settings, reject)
+    if not 0 <= settings.backoff_seconds <= BACKOFF_LIMIT_SECONDS:
+        reject("backoffDelayMs", f"backoffDelayMs must be 0 to {BACKOFF_LIMIT_SECONDS}000 (15 minutes)")
     premature = visibility_problem(settings.visibility_timeout_seconds, infrastructure.timeout_seconds)
     if premature is not None:
         reject("visibilityTimeout", premature)

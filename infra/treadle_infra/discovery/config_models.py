@@ -200,7 +200,7 @@ class QueueConfig1(_Object1):
     visibility_timeout: int | None = None
     delay_seconds: int = 0
     concurrency: int | None = None
-    backoff_type: str | None = None
+    backoff_type: Literal["exponential", "fixed"] | None = None
     backoff_delay_ms: int | None = None
 
 

@@ -8,8 +8,8 @@ from zoneinfo import available_timezones
 
 from treadle_infra.app.cron import parse_cron
 from treadle_infra.app.cron_fields import CronProblem
-from treadle_infra.app.cron_readings import MotiaVersion, refuse_other_readings
-from treadle_infra.app.findings import Finding, error
+from treadle_infra.app.cron_readings import MotiaVersion, read_as_motia_1, refuse_other_readings
+from treadle_infra.app.findings import Finding, error, warning
 from treadle_infra.app.model import CronDialect, CronTrigger
 from treadle_infra.discovery.config_models import CronStep, CronTrigger1
 from treadle_infra.discovery.places import ConfigPlaces, Keys
@@ -22,13 +22,19 @@ def read_cron_trigger(
 ) -> CronTrigger | None:
     """The trigger; None after adding what is wrong with it to `findings`. `at`: the keys under which it stands.
 
-    In the dialect `and` an expression must mean the same to crontab and to the Motia that the config is written for.
+    In the dialect `and` an expression must mean the same to crontab and to the Motia that the config is written for;
+    the numbers of Motia 1.0's days of the week become names.
     """
     expression, key, version = _expression(read)
     where = places.of(*at, key)
     is_right = True
     try:
         parse_cron(expression, dialect)
+        named = read_as_motia_1(expression) if version == "1.0" and dialect == "and" else None
+        if named is not None:
+            message = f"`{expression}` is read as Motia 1.0 reads it, whose week is 1 (Sunday) to 7: `{named}`"
+            findings.append(warning("cron-days-from-one", message, where, "write the days by name"))
+            expression = named
         if dialect == "and":
             refuse_other_readings(expression, version)
     except CronProblem as problem:
