@@ -252,7 +252,9 @@ def _read_trigger(
             settings = _queue_settings(queue.config, places, findings, (*at, "config"), infrastructure)
             return TopicTrigger(queue.topic, queue.input, settings, where, condition)
         case str() if kind in _REFUSED_TRIGGERS:
-            findings.append(error(_REFUSED_TRIGGERS[kind], f"triggers of type `{kind}` are not supported yet", where))
+            message = f"triggers of type `{kind}` are not supported yet"
+            hint = f"emit a topic where the {kind} is written, and take it by a `queue` trigger"
+            findings.append(error(_REFUSED_TRIGGERS[kind], message, where, hint))
         case None:
             findings.append(error(_CODE, f"`{dotted((*at, 'type'))}` is required", where))
         case _:
