@@ -24,7 +24,7 @@ def sample_curl(app: App, project: Path, http_url: str) -> str | None:
 
 def _curl(step: Step, trigger: HttpTrigger, project: Path, http_url: str) -> str:
     path = re.sub(r":\w+", "1", trigger.path).replace("*", "x")
-    if trigger.method == "GET":
+    if trigger.method in ("GET", "ANY"):
         return f"curl {http_url}{path}"
     command = f"curl -X {trigger.method} {http_url}{path}"
     if trigger.method not in _METHODS_WITH_BODY:
