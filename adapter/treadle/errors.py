@@ -63,6 +63,12 @@ class MalformedMessage(TreadleError):
     code = "message-malformed"
 
 
+class InvalidMessage(TreadleError):
+    """A message does not fit the `input` of its step. It is dead-lettered at once: no retry mends it."""
+
+    code = "message-invalid"
+
+
 class HopLimitExceeded(TreadleError):
     """A chain of emits is longer than any that ends: a loop."""
 

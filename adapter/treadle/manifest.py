@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treadle.cron_guard import Guard
+    from treadle.validation import PayloadSchema
 
     Keys = tuple[str | int, ...]
 
@@ -29,9 +30,10 @@ class ApiTrigger:
     `middleware`: the keys under which the step's config has the route's middleware, None where it has no such key.
     `condition` is the like for what decides whether the handler is called. `path` is as written: `/orders/:id`.
     `patterns`: for each parameter of the route that is taken apart, the expression whose groups are the parts.
+    `schema` is that of the body, where it is checked.
     """
 
-    __slots__ = ("condition", "middleware", "path", "patterns", "route_key")
+    __slots__ = ("condition", "middleware", "path", "patterns", "route_key", "schema")
 
     def __init__(
         self,
@@ -40,12 +42,14 @@ class ApiTrigger:
         condition: Keys | None = None,
         path: str | None = None,
         patterns: dict[str, str] | None = None,
+        schema: PayloadSchema | None = None,
     ) -> None:
         self.route_key = route_key
         self.middleware = middleware
         self.condition = condition
         self.path = path
         self.patterns = patterns
+        self.schema = schema
 
     def __str__(self) -> str:
         return f"route {self.route_key}"
@@ -54,11 +58,12 @@ class ApiTrigger:
 class EventTrigger:
     """The step gets the messages of this topic, through its queue."""
 
-    __slots__ = ("condition", "topic")
+    __slots__ = ("condition", "schema", "topic")
 
-    def __init__(self, topic: str, condition: Keys | None = None) -> None:
+    def __init__(self, topic: str, condition: Keys | None = None, schema: PayloadSchema | None = None) -> None:
         self.topic = topic
         self.condition = condition
+        self.schema = schema
 
     def __str__(self) -> str:
         return f"topic {self.topic}"
@@ -116,17 +121,20 @@ class Manifest:
     has the places of middleware in the step's config, `patterns` the expressions for parameters, by route key.
     `is_flow`: the config is in Motia 1.0's dialect. `application`: the path under which the step is an ASGI
     application, None where it has a handler.
+    `body_schemas` (by route key) and `input_schemas` (by topic) have those that are checked.
     """
 
     __slots__ = (
         "api_triggers",
         "application",
         "backoff_seconds",
+        "body_schemas",
         "cron_triggers",
         "emits",
         "fifo_topics",
         "flows",
         "has_fixed_backoff",
+        "input_schemas",
         "is_fifo",
         "is_flow",
         "max_retries",
@@ -169,6 +177,12 @@ class Manifest:
         self.middleware = {route.route_key: route.middleware for route in routes if route.middleware is not None}
         self.patterns = {route.route_key: route.patterns for route in routes if route.patterns}
         self.topics = frozenset(trigger.topic for trigger in triggers if isinstance(trigger, EventTrigger))
+        self.body_schemas = {
+            trigger.route_key: trigger.schema for trigger in triggers if isinstance(trigger, ApiTrigger)
+        }
+        self.input_schemas = {
+            trigger.topic: trigger.schema for trigger in triggers if isinstance(trigger, EventTrigger)
+        }
         self.cron_triggers = tuple(trigger for trigger in triggers if isinstance(trigger, CronTrigger))
         self.flows = flows
         self.emits = emits
@@ -256,12 +270,21 @@ def _api_trigger(trigger: dict[str, Any], path: str) -> ApiTrigger:
         _keys(trigger, "condition"),
         trigger.get("path"),
         trigger.get("patterns"),
+        _schema(trigger),
     )
 
 
 def _keys(trigger: dict[str, Any], name: str) -> Keys | None:
     keys: list[str | int] | None = trigger.get(name)
     return None if keys is None else tuple(keys)
+
+
+def _schema(trigger: dict[str, Any]) -> PayloadSchema | None:
+    if "schema" not in trigger:
+        return None
+    from treadle.validation import PayloadSchema
+
+    return PayloadSchema(trigger["schema"], is_enforced=trigger.get("validation") == "enforce")
 
 
 def _cron_trigger(trigger: dict[str, Any], path: str) -> CronTrigger:
@@ -297,6 +320,8 @@ def _days(guard: dict[str, Any], key: str) -> frozenset[int] | None:
 
 _TRIGGERS: dict[str, Callable[[dict[str, Any], str], Trigger]] = {
     "api": _api_trigger,
-    "event": lambda trigger, path: EventTrigger(_text(trigger, "topic", path), _keys(trigger, "condition")),
+    "event": lambda trigger, path: EventTrigger(
+        _text(trigger, "topic", path), _keys(trigger, "condition"), _schema(trigger)
+    ),
     "cron": _cron_trigger,
 }

@@ -82,6 +82,11 @@ class StepProcess:
         handler: Any = self._defined("handler")
         if not callable(handler):
             raise HandlerMissing(f"{self.manifest.source} has no function `handler`")
+        schema = None if route_key is None else self.manifest.body_schemas.get(route_key)
+        if schema is not None:
+            from treadle.validation import with_checked_body
+
+            handler = with_checked_body(handler, schema, str(route_key), is_flow=self.manifest.is_flow)
         keys = None if route_key is None else self.manifest.middleware.get(route_key)
         if keys is not None:
             from treadle.middleware import middleware_of, through

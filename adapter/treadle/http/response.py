@@ -52,7 +52,7 @@ def response_from_result(result: object, trace: Trace) -> dict[str, Any]:
 
 
 def error_response(status: int, message: str, trace: Trace) -> dict[str, Any]:
-    """A response with the JSON body `{"error": message}`, and the trace's headers."""
+    """A response with the JSON body `{"error": message}` and the trace's headers."""
     headers = {"content-type": "application/json; charset=utf-8"}
     set_trace(headers, trace)
     return {"statusCode": status, "headers": headers, "body": json.dumps({"error": message})}

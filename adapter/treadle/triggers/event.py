@@ -7,7 +7,7 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.
 
 from __future__ import annotations
 
-from treadle.errors import HopLimitExceeded, MalformedMessage
+from treadle.errors import HopLimitExceeded, InvalidMessage, MalformedMessage
 from treadle.invocation import Invocation
 from treadle.message import ATTRIBUTE, HOP_LIMIT, Message
 from treadle.process import RESERVED_MS
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_BACKOFF_SECONDS = 900
 _ERROR_MESSAGE_LIMIT = 1000
+_NOT_RETRIED = (MalformedMessage, InvalidMessage, HopLimitExceeded)
 
 
 def serve_batch(process: StepProcess, event: Event, lambda_context: LambdaContext) -> dict[str, Any]:
@@ -55,7 +56,9 @@ def _serve(process: StepProcess, message: Message, lambda_context: LambdaContext
     invocation = Invocation(process, lambda_context, _trigger(message), message.origin, limit_seconds)
     try:
         _check_hops(process, message)
-        invocation.run(message.data(), cause=message.origin.topic)
+        data = message.data()
+        _check_input(process, message, invocation, data)
+        invocation.run(data, cause=message.origin.topic)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -87,11 +90,27 @@ def _check_hops(process: StepProcess, message: Message) -> None:
         raise HopLimitExceeded(f"{origin.hops} emits follow from one request, the limit is {HOP_LIMIT}: ... -> {path}")
 
 
+def _check_input(process: StepProcess, message: Message, invocation: Invocation, data: object) -> None:
+    """Raises InvalidMessage where the step's `input` is enforced and the message does not fit it."""
+    schemas = process.manifest.input_schemas
+    topic = message.origin.topic
+    if topic is None and len(schemas) == 1:  # put into the queue by hand: it can be meant for this topic only
+        topic = next(iter(schemas))
+    schema = None if topic is None else schemas.get(topic)
+    details = [] if schema is None else schema.problems(data)
+    if not details:
+        return
+    if schema is not None and schema.is_enforced:
+        reasons = "; ".join(f"{one['path'] or 'the message'} {one['message']}" for one in details)
+        raise InvalidMessage(f"the message does not fit `input`: {reasons}")
+    invocation.logger.warn(f"a message of {topic} does not fit `input`", {"details": details})
+
+
 def _failed(
     process: StepProcess, message: Message, invocation: Invocation, error: BaseException, lambda_context: LambdaContext
 ) -> Result:
     manifest, logger = process.manifest, invocation.logger
-    final = isinstance(error, (MalformedMessage, HopLimitExceeded)) or message.attempt > manifest.max_retries
+    final = isinstance(error, _NOT_RETRIED) or message.attempt > manifest.max_retries
     if final:
         logger.failure(f"{manifest.step} failed at attempt {message.attempt}; the message is dead-lettered", error)
         return _dead_letter(process, message, invocation, error, lambda_context)

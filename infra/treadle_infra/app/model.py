@@ -14,6 +14,8 @@ HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS",
 """`ANY`: an application's, which answers every method."""
 TableOperation = Literal["get", "set", "delete", "get_group", "clear", "send", "update", "list_groups"]
 Architecture = Literal["arm64", "x86_64"]
+Validation = Literal["enforce", "warn", "off"]
+"""What becomes of a body or message that does not fit its schema: refused, told in the log, or not looked at."""
 CronDialect = Literal["and", "unix"]
 """What an expression means that restricts the day of the month and the day of the week: both (Motia), or either."""
 
@@ -144,6 +146,7 @@ class Step:
     timeout_seconds: int | None = None
     is_flow: bool = False
     application: str | None = None
+    validation: Validation = "warn"
 
     @property
     def path(self) -> str:

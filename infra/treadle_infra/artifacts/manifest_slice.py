@@ -16,8 +16,10 @@ from treadle_infra.app.model import (
     Telemetry,
     TopicTrigger,
     Trigger,
+    Validation,
 )
 from treadle_infra.app.paths import segment_patterns
+from treadle_infra.app.schemas import checked_schema
 from treadle_infra.topology.batches import timing
 from treadle_infra.topology.build import queue_settings, route_key
 from treadle_infra.topology.schedules import guard_manifest
@@ -38,6 +40,7 @@ def manifest_slice(
     A FIFO queue: {"maxRetries": 3, "fifo": true}; waits of its own: {"backoff": "fixed", "backoffSeconds": 5}.
     Where the app has FIFO topics to which the step may emit:
     {..., "fifoTopics": ["order.placed"]}.
+    A trigger whose body or message is checked: {..., "schema": {"type": "object"}, "validation": "enforce"}.
 
     A cron trigger: {"kind": "cron", "number": 0, "expression": "0 9 * * *", "timezone": null, "guard": null};
     its number is the one in its schedule's name, its guard says which days are meant where AWS's expression has more.
@@ -103,12 +106,14 @@ def system_slice(name: str, app: App) -> dict[str, Json]:
 def _triggers(step: Step) -> list[Json]:
     numbers = itertools.count()  # of the schedules, in `cron_triggers`' order
     triggers: list[Json] = []
+    mode = step.validation
     for trigger in step.triggers:
         match trigger:
             case HttpTrigger():
-                triggers.append(_api(trigger, is_flow=step.is_flow))
+                triggers.append(_api(trigger, mode, is_flow=step.is_flow))
             case TopicTrigger(topic):
-                triggers.append({"kind": "event", "topic": topic, **_condition(trigger)})
+                checked = _schema(trigger.input_schema, mode)
+                triggers.append({"kind": "event", "topic": topic, **_condition(trigger), **checked})
             case CronTrigger():
                 triggers.append(_cron(trigger, next(numbers)))
             case _:
@@ -129,7 +134,7 @@ def _condition(trigger: Trigger) -> dict[str, Json]:
     return {} if trigger.condition is None else {"condition": list(trigger.condition)}
 
 
-def _api(trigger: HttpTrigger, *, is_flow: bool) -> Json:
+def _api(trigger: HttpTrigger, mode: Validation, *, is_flow: bool) -> Json:
     document: dict[str, Json] = {"kind": "api", "routeKey": route_key(trigger), **_condition(trigger)}
     if is_flow:
         document["path"] = trigger.path
@@ -138,7 +143,12 @@ def _api(trigger: HttpTrigger, *, is_flow: bool) -> Json:
         document["patterns"] = dict[str, Json](patterns)
     if trigger.middleware is not None:
         document["middleware"] = list(trigger.middleware)
-    return document
+    return {**document, **_schema(trigger.body_schema, mode)}
+
+
+def _schema(schema: Json, mode: Validation) -> dict[str, Json]:
+    checked = None if schema is None or mode == "off" else checked_schema(schema).schema
+    return {} if checked is None else {"schema": checked, "validation": mode}
 
 
 def _cron(trigger: CronTrigger, number: int) -> Json:

@@ -19,8 +19,10 @@ from treadle_infra.app.model import (
     Stream,
     TopicTrigger,
     Trigger,
+    Validation,
 )
 from treadle_infra.app.paths import without_optional
+from treadle_infra.app.schemas import schema_findings
 from treadle_infra.discovery.child import FUNCTION
 from treadle_infra.discovery.config_models import (
     METHODS,
@@ -85,14 +87,23 @@ class StepConfig:
     contexts: frozenset[ContextArgument] = frozenset()
 
 
-def read_step_config(config: Mapping[str, Any], places: ConfigPlaces, dialect: CronDialect = "and") -> StepConfig:
-    """The step of a config; usage and files are not in it yet. `dialect` is that of its cron expressions."""
+def read_step_config(
+    config: Mapping[str, Any], places: ConfigPlaces, dialect: CronDialect = "and", validation: Validation = "warn"
+) -> StepConfig:
+    """The step of a config; usage and files are not in it yet.
+
+    `dialect` is that of its cron expressions, `validation` what holds where the step says nothing of its own.
+    """
     findings: list[Finding] = []
     read = _read_1 if "triggers" in config else _read_0
     found = read(config, places, findings, dialect)
     broken = any(finding.severity == "error" for finding in findings)
     if found is None or broken:
         return StepConfig(None, tuple(findings))
+    if found.step is not None:
+        step = dataclasses.replace(found.step, validation=config.get("validation") or validation)
+        findings += _unchecked(step, config, places)
+        found = dataclasses.replace(found, step=step)
     return dataclasses.replace(found, findings=tuple(findings))
 
 
@@ -300,6 +311,23 @@ def _queue_settings(
 
 
 # both
+
+
+def _unchecked(step: Step, config: Mapping[str, Any], places: ConfigPlaces) -> list[Finding]:
+    """What of the step's schemas is not checked, once for each schema."""
+    findings: list[Finding] = []
+    if step.validation == "off":
+        return findings
+    for number, trigger in enumerate(step.triggers):
+        at: Keys = ("triggers", number) if "triggers" in config else ()
+        match trigger:
+            case HttpTrigger(body_schema=schema):
+                findings += schema_findings("bodySchema", schema, places.of(*at, "bodySchema"))
+            case TopicTrigger(input_schema=schema):
+                findings += schema_findings("input", schema, places.of(*at, "input"))
+            case CronTrigger():
+                pass
+    return list(dict.fromkeys(findings))
 
 
 def _emits(emits: Sequence[EmitConfig]) -> tuple[Emit, ...] | None:

@@ -159,6 +159,7 @@ class _Step(_Object):
     permissions: list[PermissionConfig] = []
     infrastructure: dict[str, Any] | None = None
     virtual_subscribes: list[str] = []
+    validation: Literal["enforce", "warn", "off"] | None = None
 
 
 class _Step0(_Step):

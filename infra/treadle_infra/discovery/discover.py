@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treadle_infra.app.findings import Finding, SourceLocation, TreadleError, has_errors
-from treadle_infra.app.model import App, CronDialect, CronTrigger, HttpTrigger, Step, Stream
+from treadle_infra.app.model import App, CronTrigger, HttpTrigger, Step, Stream
 from treadle_infra.discovery import asgi
 from treadle_infra.discovery.authentication import authentication_file, read_authentication
 from treadle_infra.discovery.config import StepConfig, read_step_config, read_stream_config
@@ -29,7 +29,7 @@ from treadle_infra.discovery.importing import ImportOptions, SpareChild
 from treadle_infra.discovery.included import find_included
 from treadle_infra.discovery.modules import Module, read_modules
 from treadle_infra.discovery.places import ConfigPlaces
-from treadle_infra.discovery.project import read_settings
+from treadle_infra.discovery.project import ProjectSettings, read_settings
 from treadle_infra.discovery.source import Sources
 from treadle_infra.discovery.usage import usage_of
 
@@ -94,7 +94,7 @@ class _Discoverer:
         every = [*files.files, *([] if authenticating is None else [authenticating])]
         modules = read_modules(self._root, every, self._sources, import_options, cache)
         streams = self._streams(module for module in modules if module.file.kind == "stream")
-        steps = self._steps([module for module in modules if module.file.kind == "step"], settings.cron_dialect)
+        steps = self._steps([module for module in modules if module.file.kind == "step"], settings)
         streams += inferred_streams(steps, streams, self._findings)
         app = App(
             settings.app_name,
@@ -123,7 +123,7 @@ class _Discoverer:
                 found.append((stream, module.places))
         return without_duplicate_streams(found, self._findings)
 
-    def _steps(self, modules: Sequence[Module], dialect: CronDialect) -> list[FoundStep]:
+    def _steps(self, modules: Sequence[Module], settings: ProjectSettings) -> list[FoundStep]:
         """The steps that are right, by path; findings between them consider those too that have a right config."""
         found: list[FoundStep] = []
         configs: list[StepConfig] = []
@@ -134,7 +134,7 @@ class _Discoverer:
             if module.config is not None:
                 is_application = asgi.is_application(module.config, module.function)
                 written = asgi.api_config(module.config) if is_application else module.config
-                config = read_step_config(written, module.places, dialect)
+                config = read_step_config(written, module.places, settings.cron_dialect, settings.validation)
             configs.append(config)
             self._findings += config.findings
             if config.step is None:

@@ -11,17 +11,18 @@ from typing import Any, TypeVar, cast
 
 from treadle.names import APP_NAME_LIMIT, is_app_name, legal_app_name
 from treadle_infra.app.findings import Finding, SourceLocation, error
-from treadle_infra.app.model import Architecture, CronDialect, Telemetry
+from treadle_infra.app.model import Architecture, CronDialect, Telemetry, Validation
 from treadle_infra.discovery.toml_file import TomlFile, read_toml
 from treadle_infra.discovery.validation import shown
 
 T = TypeVar("T")
 
-_SETTINGS = ("name", "architecture", "cron_dialect", "streams", "telemetry")
+_SETTINGS = ("name", "architecture", "cron_dialect", "validation", "streams", "telemetry")
 _STREAMS = ("authenticate",)
 _TELEMETRY = ("otlp_endpoint", "service_name")
 _DIALECTS: Mapping[str, CronDialect] = {"and": "and", "unix": "unix"}
 _ARCHITECTURES: Mapping[str, Architecture] = {"arm64": "arm64", "x86_64": "x86_64"}
+_VALIDATIONS: Mapping[str, Validation] = {"enforce": "enforce", "warn": "warn", "off": "off"}
 _SECRETS = ("otlp_headers", "headers")
 _NAME_CODE = "app-name-not-allowed"
 _INVALID_CODE = "project-setting-invalid"
@@ -46,7 +47,10 @@ class AuthenticateSetting:
 
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
-    """`app_name` is always legal, also where the findings say that another one was asked for."""
+    """`app_name` is always legal, also where the findings say that another one was asked for.
+
+    `validation` is `enforce` where the project has settings at all, else `warn`: a plain Motia project runs as it is.
+    """
 
     app_name: str
     cron_dialect: CronDialect = "and"
@@ -54,6 +58,7 @@ class ProjectSettings:
     telemetry: Telemetry | None = None
     findings: tuple[Finding, ...] = ()
     architecture: Architecture = "arm64"
+    validation: Validation = "warn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class _Read:
     otlp_endpoint: str | None = None
     service_name: str | None = None
     architecture: Architecture | None = None
+    validation: Validation | None = None
 
 
 def read_settings(project: Path) -> ProjectSettings:
@@ -79,6 +85,8 @@ def read_settings(project: Path) -> ProjectSettings:
     endpoint = _first(one.otlp_endpoint for one in found)
     dialects: list[CronDialect] = [one.cron_dialect for one in found if one.cron_dialect is not None]
     architectures: list[Architecture] = [one.architecture for one in found if one.architecture is not None]
+    validations: list[Validation] = [one.validation for one in found if one.validation is not None]
+    has_file = any(table is not None for table in tables)
     return ProjectSettings(
         name,
         dialects[0] if dialects else "and",
@@ -86,6 +94,7 @@ def read_settings(project: Path) -> ProjectSettings:
         None if endpoint is None else Telemetry(endpoint, _first(one.service_name for one in found) or name),
         tuple(findings),
         architectures[0] if architectures else "arm64",
+        validations[0] if validations else "enforce" if has_file else "warn",
     )
 
 
@@ -145,6 +154,7 @@ class _Reader:
             None if telemetry is None else self._otlp_endpoint(telemetry),
             None if telemetry is None else self._service_name(telemetry),
             self._architecture(),
+            self._validation(),
         )
 
     def _section(self, key: str, known: Sequence[str]) -> _Table | None:
@@ -203,6 +213,16 @@ class _Reader:
         self._refuse(
             self._table, "architecture", f"`architecture` must be `arm64` or `x86_64`; got {shown(architecture)}"
         )
+        return None
+
+    def _validation(self) -> Validation | None:
+        validation: object = self._table.values.get("validation")
+        if validation is None:
+            return None
+        if isinstance(validation, str) and validation in _VALIDATIONS:
+            return _VALIDATIONS[validation]
+        message = f"`validation` must be `enforce`, `warn` or `off`; got {shown(validation)}"
+        self._refuse(self._table, "validation", message)
         return None
 
     def _authenticate(self, streams: _Table) -> AuthenticateSetting | None:
