@@ -46,6 +46,23 @@ def event(folder: StepFolder, validation: str) -> StepFolder:
 # requests
 
 
+def test_middleware_refuses_before_the_body_is_looked_at(folder: StepFolder) -> None:
+    guard = (
+        "async def guard(req, context, next):\n    return {'status': 401}\n\n\nconfig = {'middleware': [guard]}\n\n\n"
+    )
+    trigger = {**API, "schema": ORDER, "validation": "enforce", "middleware": ["middleware"]}
+    run = folder.step(guard + RAN).manifest(triggers=[trigger]).run(request("{}"))
+
+    assert (run.answer.result["statusCode"], ran(run)) == (401, 0)
+
+
+def test_a_handler_of_motia_1_0_is_guarded_too(folder: StepFolder) -> None:
+    trigger = {**API, "schema": ORDER, "validation": "enforce", "path": "/orders"}
+    run = folder.step(RAN).manifest(triggers=[trigger], flow=True).run(request("{}"))
+
+    assert (run.answer.result["statusCode"], ran(run)) == (400, 0)
+
+
 def test_an_enforced_body_that_does_not_fit_is_a_400_with_each_place_and_the_handler_does_not_run(
     folder: StepFolder,
 ) -> None:
