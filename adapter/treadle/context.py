@@ -34,7 +34,7 @@ class Context:
     ) -> None:
         self.logger = logger
         self.trace_id = self.traceId = origin.trace_id
-        self.flows = list(process.manifest.flows)
+        self.flows = list(origin.flows or process.manifest.flows)
         self._process = process
         self._lambda_context = lambda_context
         self._calls = calls
@@ -99,7 +99,8 @@ class Context:
             from treadle.state import State
 
             resources = self._process.resources(self._lambda_context)
-            self._state = State(resources, self._calls, self._record.state)
+            wraps_values = self._process.manifest.wraps_state_values
+            self._state = State(resources, self._calls, self._record.state, wraps_values=wraps_values)
         return self._state
 
     @property

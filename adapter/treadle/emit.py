@@ -70,7 +70,9 @@ class Emit:
             group = _group(self._origin.trace_id)
         emit_id = os.urandom(16).hex()
         body = _transportable(dump_json(event.get("data"), "data"))
-        attribute = self._origin.attribute(emit_id=emit_id, step=manifest.step, topic=topic, flows=manifest.flows)
+        attribute = self._origin.attribute(
+            emit_id=emit_id, step=manifest.step, topic=topic, flows=self._origin.flows or manifest.flows
+        )
         size = len(body.encode("utf-8")) + len(attribute) + _ATTRIBUTE_OVERHEAD
         if size > MESSAGE_BYTES_LIMIT:
             raise EmitTooLarge(

@@ -48,7 +48,9 @@ class Invocation:
             trigger=trigger,
             hops=origin.hops,
         )
-        self.logger = Logger(trace_id=origin.trace_id, step=manifest.step, flows=manifest.flows, request_id=request_id)
+        self.logger = Logger(
+            trace_id=origin.trace_id, step=manifest.step, flows=origin.flows or manifest.flows, request_id=request_id
+        )
         make = Context
         if manifest.is_flow:
             from treadle.flow import FlowContext

@@ -69,6 +69,8 @@ def simplified(value: object) -> object:
 
 
 def _simplified_builtin(value: object) -> object:
+    if is_missing(value):
+        return None
     if isinstance(value, Mapping):
         return dict(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -113,6 +115,11 @@ def object_or_none(value: Any) -> dict[str, Any] | None:
 def is_decimal(value: object) -> bool:
     """True for a `decimal.Decimal`, told without importing `decimal`."""
     return _is_instance(value, "decimal", "Decimal")
+
+
+def is_missing(value: object) -> bool:
+    """True for what `state.get` gave in a None's place, and nobody has written into."""
+    return not value and _is_instance(value, "treadle.state_values", "MissingValue")
 
 
 def _is_instance(value: object, module: str, name: str) -> bool:

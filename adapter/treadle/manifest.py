@@ -122,6 +122,7 @@ class Manifest:
     `is_flow`: the config is in Motia 1.0's dialect. `application`: the path under which the step is an ASGI
     application, None where it has a handler.
     `body_schemas` (by route key) and `input_schemas` (by topic) have those that are checked.
+    `wraps_state_values`: what `state.get` returns also answers `.get("data")`, as in Motia's Python SDK.
     """
 
     __slots__ = (
@@ -148,6 +149,7 @@ class Manifest:
         "timeout_seconds",
         "topics",
         "triggers",
+        "wraps_state_values",
     )
 
     def __init__(
@@ -168,6 +170,7 @@ class Manifest:
         application: str | None = None,
         backoff_seconds: int = 2,
         has_fixed_backoff: bool = False,
+        wraps_state_values: bool = False,
     ) -> None:
         self.step = step
         self.source = source
@@ -196,6 +199,7 @@ class Manifest:
         self.application = application
         self.backoff_seconds = backoff_seconds
         self.has_fixed_backoff = has_fixed_backoff
+        self.wraps_state_values = wraps_state_values
 
 
 def read_manifest(path: str) -> Manifest:
@@ -229,6 +233,7 @@ def read_manifest(path: str) -> Manifest:
         application=document.get("application"),
         backoff_seconds=int(queue.get("backoffSeconds", 2)),
         has_fixed_backoff=queue.get("backoff") == "fixed",
+        wraps_state_values=document.get("wrapsStateValues") is True,
     )
 
 

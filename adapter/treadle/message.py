@@ -37,10 +37,10 @@ class Origin:
     """What a run follows from. `trace` has the run's own span, a child of the one that caused it.
 
     `hops` counts the emits since the request; `path` has a long chain's last steps. `topic` and `emit_id` are those of
-    the message that the run takes, None where it is none of an emit's.
+    the message that the run takes, None where it is none of an emit's; `flows` are those of the step that emitted it.
     """
 
-    __slots__ = ("emit_id", "hops", "path", "topic", "trace")
+    __slots__ = ("emit_id", "flows", "hops", "path", "topic", "trace")
 
     def __init__(
         self,
@@ -49,12 +49,14 @@ class Origin:
         path: tuple[str, ...] = (),
         topic: str | None = None,
         emit_id: str | None = None,
+        flows: tuple[str, ...] = (),
     ) -> None:
         self.trace = trace
         self.hops = hops
         self.path = path
         self.topic = topic
         self.emit_id = emit_id
+        self.flows = flows
 
     @property
     def trace_id(self) -> str:
@@ -122,6 +124,7 @@ def _origin(attribute: str | None, message_id: str) -> Origin:
     if given is None:
         return Origin(trace_of_event(message_id))
     hops, path, topic, emit_id = given.get("hops"), given.get("path"), given.get("topic"), given.get("emitId")
+    flows: object = given.get("flows")
     trace_id, traceparent = given.get("traceId"), given.get("traceparent")
     return Origin(
         trace_of_event(message_id) if trace_id is None and traceparent is None else trace_of(trace_id, traceparent),
@@ -129,4 +132,5 @@ def _origin(attribute: str | None, message_id: str) -> Origin:
         tuple(map(str, path)) if isinstance(path, list) else (),  # pyright: ignore[reportUnknownArgumentType]
         topic if isinstance(topic, str) else None,
         emit_id if isinstance(emit_id, str) else None,
+        tuple(map(str, flows)) if isinstance(flows, list) else (),  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     )

@@ -9,7 +9,7 @@ from treadle.table import KEY_BYTES_LIMIT, Table, key_text, value_of, value_writ
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from treadle.aws.expressions import Expressions
     from treadle.calls import Calls
@@ -31,22 +31,28 @@ _DELETE_OPTIONS = ("expected_version",)
 class State:
     """Every method is awaitable. `group` may be left out (`default`); keywords are `group`, `key`, `value`, `ops`.
 
-    A value whose time to live is over is not there.
+    A value whose time to live is over is not there. `wraps_values`: `get` answers as Motia's Python SDK, too.
     """
 
-    __slots__ = ("_calls", "_table")
+    __slots__ = ("_calls", "_table", "_wraps_values")
 
-    def __init__(self, resources: Resources, calls: Calls, counts: Counts) -> None:
+    def __init__(self, resources: Resources, calls: Calls, counts: Counts, *, wraps_values: bool = False) -> None:
         self._calls = calls
+        self._wraps_values = wraps_values
         self._table = Table(resources, resources.names.state_table(), "key", counts)
 
-    def get(self, *arguments: object, **keywords: object) -> Awaitable[Json]:
+    def get(self, *arguments: object, **keywords: object) -> Awaitable[Any]:
         """The value at `get(key)` or `get(group, key)`, None where there is none."""
         group, key = _key("state.get", arguments, keywords)
 
-        def run() -> Json:
+        def run() -> Any:
             item = self._table.get(group, key)
-            return None if item is None else value_of(item)
+            value = None if item is None else value_of(item)
+            if not self._wraps_values:
+                return value
+            from treadle.state_values import wrapped
+
+            return wrapped(value)
 
         return self._calls.add("state.get", run, writes=False)
 
@@ -129,7 +135,9 @@ class State:
 
         return self._calls.add("state.get_group", run, writes=False)
 
-    getGroup = get_group  # noqa: N815 - Motia's name
+    def getGroup(self, *arguments: object, **keywords: object) -> Awaitable[Values]:  # noqa: N802 - Motia's name
+        """`get_group`; Motia's takes a key behind the group, of which it makes no use."""
+        return self.get_group(*(arguments[:1] if len(arguments) == 2 else arguments), **keywords)
 
     def list_groups(self) -> Awaitable[Names]:
         """The names of all groups that hold a value, sorted. It reads the whole table, and is paid for that."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from treadle.arguments import bind, checked_ttl_seconds
 from treadle.errors import InvalidValue, UnknownStream
-from treadle.json_values import dump_json, is_decimal, object_or_none, simplified
+from treadle.json_values import dump_json, is_decimal, is_missing, object_or_none, simplified
 from treadle.stream_table import StreamTable, group_text, id_text
 from treadle.table import Item, value_of, value_written
 from treadle.values import decode
@@ -12,6 +12,7 @@ from treadle.values import decode
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+    from typing import Any
 
     from treadle.calls import Calls
     from treadle.logger import Logger
@@ -101,16 +102,18 @@ class Stream:
 
         return self._calls.add(method, run, writes=False)
 
-    def set(self, *arguments: object, ttl_seconds: object = None, **keywords: object) -> Awaitable[dict[str, object]]:
+    def set(self, *arguments: object, ttl_seconds: object = None, **keywords: object) -> Awaitable[Any]:
         """Stores an item at `set(id, data)` or `set(group_id, id, data)`; returns the data with `id` and `__motia`.
 
-        After `ttl_seconds` it is gone; without them it stays. What is too large for followers is stored all the same,
-        with a warning in the log.
+        Without data (None) nothing is stored, and None is returned, as in Motia. After `ttl_seconds` the item is gone;
+        without them it stays. What is too large for followers is stored all the same, with a warning in the log.
         Raises: TypeError, ValueError, InvalidValue; when awaited WriteContention, AwsCallError.
         """
         method = self._method("set")
         given_group, given_key, given_data = bind(method, _ITEM, arguments, keywords, options=_SET_OPTIONS)
         group, key = _texts(method, given_group, given_key)
+        if given_data is None or is_missing(given_data):
+            return self._calls.nothing(method)
         data = _fields(method, given_data)
         ttl = checked_ttl_seconds(method, ttl_seconds)
         encoded, size = self._table.encoded(group, key, data, f"{method}: data", expires=ttl is not None)

@@ -76,7 +76,6 @@ WRONG_CALLS = [
     ("state.list_groups('g')", "takes 1 positional argument but 2 were given"),
     ("streams.m.set({})", "streams.m.set() takes 2 or 3 arguments (group_id, id, data), got 1"),
     ("streams.m.set('1', 'text')", "streams.m.set: `data` must be a dict, not str"),
-    ("streams.m.set('1', None)", "streams.m.set: `data` must be a dict, not NoneType"),
     ("streams.m.get(key='1')", "streams.m.get() has no argument `key`; it takes group_id, id"),
     ("streams.m.delete('g', '1', {})", "streams.m.delete() takes 1 or 2 arguments (group_id, id), got 3"),
     ("streams.m.get_group('g', '1')", "streams.m.get_group() takes 0 or 1 arguments (group_id), got 2"),

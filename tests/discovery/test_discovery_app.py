@@ -281,7 +281,7 @@ def test_the_app_has_the_name_that_the_project_gives_it(find: Find, files: Files
             {"treadle.toml": "[a]\nregion = 1"},
             "project-setting-unknown",
             "treadle.toml:1",
-            "the settings are: name, architecture, cron_dialect, validation, streams, telemetry",
+            "the settings are: name, architecture, cron_dialect, validation, compatibility, streams, telemetry",
         ),
         ({"treadle.toml": 'name = "a"\nb = ]'}, "project-file-invalid", "treadle.toml:2", ""),
     ],

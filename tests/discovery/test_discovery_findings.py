@@ -229,6 +229,19 @@ CASES: list[tuple[str, Files, int | str, str]] = [
         "steps/a_stream.py:2",
         "`factory`",
     ),
+    (
+        "state-value-unwrapped",
+        {
+            "treadle.toml": "",
+            "steps/a_step.py": """\
+                config = {"name": "A", "type": "api", "path": "/a", "method": "GET"}
+                async def handler(req, context):
+                    return {"body": (await context.state.get("g", "k"))["data"]}
+            """,
+        },
+        "steps/a_step.py:3",
+        "the stored value itself, or None",
+    ),
     ("stream-access-rules-not-supported-yet", stream('"onJoin": print'), "steps/a_stream.py:2", "`onJoin`"),
     ("stream-access-rules-not-supported-yet", stream('"on_leave": print'), "steps/a_stream.py:2", "`onLeave`"),
     ("stream-config-invalid", stream('"canAccess": True'), "steps/a_stream.py:2", "must be a function; got `True`"),

@@ -130,6 +130,7 @@ class Step:
     `imports` are the dotted names that those files take from third-party packages, sorted. `is_flow`: its config is in
     the dialect of Motia 1.0, and its handler is called as there. `application`: the path under which its module's
     `app`, an ASGI application, is served; None where it has a handler.
+    `wraps_state_values`: what `state.get` returns answers `.get("data")` too, as in Motia's Python SDK.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Step:
     is_flow: bool = False
     application: str | None = None
     validation: Validation = "warn"
+    wraps_state_values: bool = False
 
     @property
     def path(self) -> str:

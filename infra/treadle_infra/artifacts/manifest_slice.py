@@ -49,6 +49,8 @@ def manifest_slice(
     "middleware"]}; one whose path has more than whole parameters, the patterns of these: {..., "patterns":
     {"from_to": "(?P<from>[^/]+?)\\-(?P<to>[^/]+?)"}}.
 
+    {..., "wrapsStateValues": true}: state is read as by Motia's Python SDK.
+
     A trigger with a condition has its keys likewise. {..., "flow": true}: the config is in the dialect of Motia 1.0.
     {..., "application": "/api"}: the step is an ASGI application under this path.
 
@@ -71,6 +73,7 @@ def manifest_slice(
         **({"fifoTopics": list[Json](ordered)} if ordered else {}),
         **({"flow": True} if step.is_flow else {}),
         **({"application": step.application} if step.application is not None else {}),
+        **({"wrapsStateValues": True} if step.wraps_state_values else {}),
         "streams": None if step.usage.any_stream else list[Json](sorted(step.usage.streams)),
         "telemetry": _telemetry(telemetry),
     }

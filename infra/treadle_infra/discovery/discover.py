@@ -31,6 +31,7 @@ from treadle_infra.discovery.modules import Module, read_modules
 from treadle_infra.discovery.places import ConfigPlaces
 from treadle_infra.discovery.project import ProjectSettings, read_settings
 from treadle_infra.discovery.source import Sources
+from treadle_infra.discovery.state_idiom import state_idiom_findings
 from treadle_infra.discovery.usage import usage_of
 
 
@@ -98,7 +99,7 @@ class _Discoverer:
         streams += inferred_streams(steps, streams, self._findings)
         app = App(
             settings.app_name,
-            tuple(found.step for found in steps),
+            tuple(_reading_state(found.step, settings) for found in steps),
             tuple(sorted(streams, key=lambda stream: stream.name)),
             None if asked is None else read_authentication(asked, modules, self._sources, self._findings),
             settings.telemetry,
@@ -107,6 +108,9 @@ class _Discoverer:
         answering = {path: None for step in app.steps if _answers_http(step) for path in step.files}
         python_files = [path for path in answering if path.endswith(".py")]
         self._findings += cors_header_findings(self._sources, python_files, app.cors)
+        reading = [step for step in app.steps if _unwrapped(step)]
+        readers = {path: None for step in reading for path in step.files if path.endswith(".py")}
+        self._findings += state_idiom_findings(self._sources, readers)
         return Discovery(app, tuple(sorted(dict.fromkeys(self._findings), key=_by_place)))
 
     def _streams(self, modules: Iterable[Module]) -> list[Stream]:
@@ -174,6 +178,16 @@ def _checked(module: Module, step: Step) -> tuple[list[Finding], Step]:
 
 def _is_only_scheduled(step: Step) -> bool:
     return all(isinstance(trigger, CronTrigger) for trigger in step.triggers)
+
+
+def _reading_state(step: Step, settings: ProjectSettings) -> Step:
+    """Motia 1.0 has plain values."""
+    is_wrapping = settings.wraps_state_values and not step.is_flow and "get" in step.usage.state
+    return dataclasses.replace(step, wraps_state_values=True) if is_wrapping else step
+
+
+def _unwrapped(step: Step) -> bool:
+    return "get" in step.usage.state and not step.wraps_state_values and not step.is_flow
 
 
 def _answers_http(step: Step) -> bool:

@@ -17,12 +17,14 @@ from treadle_infra.discovery.validation import shown
 
 T = TypeVar("T")
 
-_SETTINGS = ("name", "architecture", "cron_dialect", "validation", "streams", "telemetry")
+_SETTINGS = ("name", "architecture", "cron_dialect", "validation", "compatibility", "streams", "telemetry")
 _STREAMS = ("authenticate",)
 _TELEMETRY = ("otlp_endpoint", "service_name")
 _DIALECTS: Mapping[str, CronDialect] = {"and": "and", "unix": "unix"}
 _ARCHITECTURES: Mapping[str, Architecture] = {"arm64": "arm64", "x86_64": "x86_64"}
 _VALIDATIONS: Mapping[str, Validation] = {"enforce": "enforce", "warn": "warn", "off": "off"}
+_STATE_VALUES = "motia-state-values"
+_COMPATIBILITY = (_STATE_VALUES,)
 _SECRETS = ("otlp_headers", "headers")
 _NAME_CODE = "app-name-not-allowed"
 _INVALID_CODE = "project-setting-invalid"
@@ -50,6 +52,7 @@ class ProjectSettings:
     """`app_name` is always legal, also where the findings say that another one was asked for.
 
     `validation` is `enforce` where the project has settings at all, else `warn`: a plain Motia project runs as it is.
+    `wraps_state_values`: a project without any settings is one of Motia's, and runs as it is; others say so.
     """
 
     app_name: str
@@ -59,6 +62,7 @@ class ProjectSettings:
     findings: tuple[Finding, ...] = ()
     architecture: Architecture = "arm64"
     validation: Validation = "warn"
+    wraps_state_values: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class _Read:
     service_name: str | None = None
     architecture: Architecture | None = None
     validation: Validation | None = None
+    compatibility: tuple[str, ...] | None = None
 
 
 def read_settings(project: Path) -> ProjectSettings:
@@ -87,6 +92,9 @@ def read_settings(project: Path) -> ProjectSettings:
     architectures: list[Architecture] = [one.architecture for one in found if one.architecture is not None]
     validations: list[Validation] = [one.validation for one in found if one.validation is not None]
     has_file = any(table is not None for table in tables)
+    compatibility = _first(one.compatibility for one in found)
+    if compatibility is None:
+        compatibility = () if has_file else _COMPATIBILITY
     return ProjectSettings(
         name,
         dialects[0] if dialects else "and",
@@ -95,6 +103,7 @@ def read_settings(project: Path) -> ProjectSettings:
         tuple(findings),
         architectures[0] if architectures else "arm64",
         validations[0] if validations else "enforce" if has_file else "warn",
+        _STATE_VALUES in compatibility,
     )
 
 
@@ -155,6 +164,7 @@ class _Reader:
             None if telemetry is None else self._service_name(telemetry),
             self._architecture(),
             self._validation(),
+            self._compatibility(),
         )
 
     def _section(self, key: str, known: Sequence[str]) -> _Table | None:
@@ -223,6 +233,18 @@ class _Reader:
             return _VALIDATIONS[validation]
         message = f"`validation` must be `enforce`, `warn` or `off`; got {shown(validation)}"
         self._refuse(self._table, "validation", message)
+        return None
+
+    def _compatibility(self) -> tuple[str, ...] | None:
+        given: object = self._table.values.get("compatibility")
+        if given is None:
+            return None
+        if isinstance(given, list):
+            names = cast("list[object]", given)
+            if all(name in _COMPATIBILITY for name in names):
+                return tuple(map(str, names))
+        message = f"`compatibility` must be a list, empty or with `{_STATE_VALUES}`"
+        self._refuse(self._table, "compatibility", message, f'write `compatibility = ["{_STATE_VALUES}"]`')
         return None
 
     def _authenticate(self, streams: _Table) -> AuthenticateSetting | None:
