@@ -195,7 +195,7 @@ CASES: list[tuple[str, Files, int | str, str]] = [
     ("middleware-invalid", one(api('"middleware": [\n"auth"]')), 7, "middleware[0]"),
     ("middleware-invalid", new(HTTP % '\n"middleware": [lambda r: 1]'), 3, "triggers[0].middleware[0]"),
     ("include-files-empty", one(api('"includeFiles": ["*.txt"]')), 6, "`*.txt`"),
-    ("include-files-invalid", one(api('"includeFiles": ["../secrets.txt"]')), 6, "`../secrets.txt`"),
+    ("include-files-invalid", one(api('"includeFiles": ["../../secrets.txt"]')), 6, "`../../secrets.txt`"),
     ("package-not-required", one(f"import os\nimport requests.sessions\n{api()}"), 2, "`requests`"),
     ("package-not-required", one(api(body="from numpy import array")), 11, "`numpy`"),
     (

@@ -118,6 +118,8 @@ def test_the_environment_is_scrubbed_and_has_the_projects_own_variables(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "secret")
     monkeypatch.setenv("SOME_TOKEN", "secret")
+    for name in ("NAME", "URL", "LINES", "EMPTY", "PLAIN", "HOST"):
+        monkeypatch.delenv(name, raising=False)
     source = f"""
 import os, sys
 assert os.environ["NAME"] == "a b" and os.environ["URL"] == "x=y" and os.environ["LINES"] == "1\\n2"
@@ -303,7 +305,29 @@ def test_data_that_is_read_at_the_import_goes_into_the_zip_and_hidden_files_do_n
     assert discovery.findings == ()
 
 
-def test_included_files_are_patterns_paths_and_folders_relative_to_the_project(find: Find) -> None:
+@pytest.mark.motia("1", "includeFiles begin at the step's file")
+def test_included_files_begin_at_the_steps_folder(find: Find) -> None:
+    extra = '"includeFiles": ["prompt.txt", "./texts/*.md", "../prompts/*.txt", "here"]'
+    files = {
+        "steps/chat/prompt.txt": "",
+        "prompt.txt": "another one",
+        "steps/chat/texts/a.md": "",
+        "steps/prompts/b.txt": "",
+        "prompts/b.txt": "another one",
+        "steps/chat/here/x.bin": "",
+    }
+    discovery = find({"steps/chat/a_step.py": api(extra), **files})
+    assert step_of(discovery).files == (
+        "steps/chat/a_step.py",
+        "steps/chat/here/x.bin",
+        "steps/chat/prompt.txt",
+        "steps/chat/texts/a.md",
+        "steps/prompts/b.txt",
+    )
+    assert discovery.findings == ()
+
+
+def test_what_is_not_beside_the_step_is_looked_for_in_the_project(find: Find) -> None:
     extra = '"includeFiles": ["prompts/*.txt", "data", "steps/**/*.json"]'
     files = {
         "prompts/a.txt": "",

@@ -147,7 +147,7 @@ class _Discoverer:
             problems, read = _checked(module, config.step)
             self._findings += problems
             usage = usage_of(self._sources, module.path, module.closure.files, config.contexts)
-            included = find_included(self._root, config.include_files, module.places)
+            included = find_included(self._root, module.path, config.include_files, module.places)
             self._findings += included.findings
             step = dataclasses.replace(
                 read,

@@ -1,7 +1,8 @@
-"""The environment in which a project's modules are imported: hardly any of the user's, and the project's `.env`."""
+"""The environment in which a project's modules are imported: its `.env`, and of the shell what it asks for by name."""
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Mapping
@@ -27,16 +28,64 @@ _LINE = re.compile(
 )
 
 
+_NEVER_FROM_SHELL = re.compile(
+    r"(?:AWS|LAMBDA|TREADLE|LD|PYTHON)_.*|PYTHON.*|_.*|HOME|LANG|PATH|PWD|SHELL|TMPDIR|TZ|USER"
+)
+"""What is the machine's and not the project's, and has another value on Lambda; credentials of AWS among them."""
+_READ_BY_NAME = re.compile(
+    r"""\b(?:environ\s*\[|environ\s*\.\s*(?:get|setdefault|pop)\s*\(|getenv\s*\()\s*(?P<quote>["'])(?P<name>[A-Za-z_]\w*)(?P=quote)"""
+)
+_NOT_THE_PROJECTS = frozenset({"node_modules", "python_modules", "site-packages", "dist", "__pycache__", "venv"})
+
+
 def import_environment(project: Path) -> dict[str, str]:
     """Variables for the process that imports the project's modules. Credentials of AWS are never among them."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment = {**_AS_ON_LAMBDA, **_read_dotenv(project), **kept, **_NO_CREDENTIALS}
-    return {name: value for name, value in environment.items() if name not in _CREDENTIALS}
+    return {**_AS_ON_LAMBDA, **project_environment(project), **kept, **_NO_CREDENTIALS}
 
 
 def project_environment(project: Path) -> dict[str, str]:
-    """The variables of the project's `.env`, which functions get on this machine; never credentials of AWS."""
-    return {name: value for name, value in _read_dotenv(project).items() if name not in _CREDENTIALS}
+    """What functions get on this machine: the project's `.env`, and what of the shell the project asks for by name.
+
+    The shell's value is the one that counts where both have one, as in Motia. Never credentials of AWS.
+    """
+    lines = {name: value for name, value in _read_dotenv(project).items() if name not in _CREDENTIALS}
+    asked = {*lines, *_names_read(project)}
+    shell = {name: value for name in asked if (value := os.environ.get(name)) and not _NEVER_FROM_SHELL.fullmatch(name)}
+    return {**lines, **shell}
+
+
+def _names_read(project: Path) -> set[str]:
+    """The variables that the project's Python files read by name: `os.environ["KEY"]`, `os.getenv("KEY")`."""
+    names: set[str] = set()
+    for folder, folders, files in os.walk(project):
+        folders[:] = sorted(name for name in folders if name not in _NOT_THE_PROJECTS and not name.startswith("."))
+        for file in files:
+            if file.endswith(".py"):
+                path = os.path.join(folder, file)  # noqa: PTH118 - for each file at each edit
+                names |= _names_in(path, *_version(path))
+    return names
+
+
+def _version(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=20_000)
+def _names_in(path: str, modified: int, size: int) -> frozenset[str]:
+    """The names that one file reads; `modified` and `size` tell one version of it from another."""
+    del modified, size
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    if "environ" not in text and "getenv" not in text:
+        return frozenset()
+    return frozenset(match["name"] for match in _READ_BY_NAME.finditer(text))
 
 
 def _read_dotenv(project: Path) -> Mapping[str, str]:
