@@ -48,6 +48,10 @@ def check_only_what_changed_is_changed(project: Project) -> None:
 def check_data_outlives_the_stage(project: Project) -> None:
     """Production's tables stay when it is removed and come back with it; `--delete-data` removes them too."""
     cloud = project.cloud
+    of_two_people_sent_and_processed = 4
+    wait_until(
+        "the last message", lambda: len(items(cloud, "messaging--prod--state")) == of_two_people_sent_and_processed
+    )
     before = items(cloud, "messaging--prod--state")
 
     removed = the("removed", project.events("remove"))
