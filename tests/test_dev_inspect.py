@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,14 @@ BODY = '    answer = 42\n    answer += 1\n    return {"body": {"answer": answer}
 
 
 def inspecting(*steps: str) -> list[str]:
-    """The options for it, with ports that no other test has."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    """The options for it, with ports that nobody has, nor is given by the system while the test runs."""
+    below_those_of_the_system = range(20_000, 32_000, len(steps))
+    begin = os.getpid() % len(below_those_of_the_system)
+    port = next(
+        first
+        for first in (*below_those_of_the_system[begin:], *below_those_of_the_system[:begin])
+        if all(is_free(port) for port in range(first, first + len(steps)))
+    )
     return [f"--inspect-port={port}", *(f"--inspect={step}" for step in steps)]
 
 
@@ -36,6 +42,15 @@ def project(folder: Path) -> Path:
 
 def line_of(path: Path, text: str) -> int:
     return next(number for number, line in enumerate(path.read_text().splitlines(), 1) if text in line)
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def is_listening(port: int) -> bool:

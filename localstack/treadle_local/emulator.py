@@ -99,6 +99,7 @@ class Emulator:
         runtime_folder: Callable[[], Path],
         code_cache: Path,
         local_environment: Callable[[], Mapping[str, str]] = dict,
+        project_folder: Callable[[str], Path | None] = lambda _function: None,
         persistence: Persistence | None = None,
     ) -> None:
         self.region = region
@@ -107,6 +108,7 @@ class Emulator:
         self._watcher = watcher
         self._persistence = persistence
         self.local_environment = local_environment
+        self.project_folder = project_folder
         self._listener: Listener | None = None
         self._unlogged: set[str] = set()
         self._log_streams: set[tuple[str, str]] = set()

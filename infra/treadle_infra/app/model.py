@@ -223,6 +223,7 @@ class App:
     """A whole project: steps and streams in a stable order (by path, by name).
 
     `cors` None: the steps answer for themselves, and a preflight is an OPTIONS step's.
+    `shows_project_folder`: in `treadle dev`, steps see and write the project's folder, as in Motia.
     `packages`: what each function runs with, by its step's name; one that imports no package has no entry.
     """
 
@@ -234,3 +235,4 @@ class App:
     architecture: Architecture = "arm64"
     packages: Mapping[str, PackageSet] = field(default_factory=dict[str, PackageSet])
     cors: Cors | None = Cors()
+    shows_project_folder: bool = False

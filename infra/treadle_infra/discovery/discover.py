@@ -28,6 +28,7 @@ from treadle_infra.discovery.handlers import check_handler
 from treadle_infra.discovery.importing import ImportOptions, SpareChild
 from treadle_infra.discovery.included import find_included
 from treadle_infra.discovery.modules import Module, read_modules
+from treadle_infra.discovery.named_files import find_named_files
 from treadle_infra.discovery.places import ConfigPlaces
 from treadle_infra.discovery.project import ProjectSettings, read_settings
 from treadle_infra.discovery.source import Sources
@@ -104,6 +105,7 @@ class _Discoverer:
             None if asked is None else read_authentication(asked, modules, self._sources, self._findings),
             settings.telemetry,
             settings.architecture,
+            shows_project_folder=settings.shows_project_folder,
         )
         answering = {path: None for step in app.steps if _answers_http(step) for path in step.files}
         python_files = [path for path in answering if path.endswith(".py")]
@@ -148,11 +150,12 @@ class _Discoverer:
             self._findings += problems
             usage = usage_of(self._sources, module.path, module.closure.files, config.contexts)
             included = find_included(self._root, module.path, config.include_files, module.places)
-            self._findings += included.findings
+            named = find_named_files(self._root, self._sources, module.closure.files)
+            self._findings += [*included.findings, *named.findings]
             step = dataclasses.replace(
                 read,
                 usage=usage.usage,
-                files=tuple(sorted({*module.files, *included.files})),
+                files=tuple(sorted({*module.files, *included.files, *named.files})),
                 imports=module.closure.imports,
             )
             is_broken = has_errors([*module.findings, *problems, *included.findings])

@@ -24,7 +24,8 @@ _DIALECTS: Mapping[str, CronDialect] = {"and": "and", "unix": "unix"}
 _ARCHITECTURES: Mapping[str, Architecture] = {"arm64": "arm64", "x86_64": "x86_64"}
 _VALIDATIONS: Mapping[str, Validation] = {"enforce": "enforce", "warn": "warn", "off": "off"}
 _STATE_VALUES = "motia-state-values"
-_COMPATIBILITY = (_STATE_VALUES,)
+_PROJECT_FOLDER = "motia-project-folder"
+_COMPATIBILITY = (_STATE_VALUES, _PROJECT_FOLDER)
 _SECRETS = ("otlp_headers", "headers")
 _NAME_CODE = "app-name-not-allowed"
 _INVALID_CODE = "project-setting-invalid"
@@ -53,6 +54,7 @@ class ProjectSettings:
 
     `validation` is `enforce` where the project has settings at all, else `warn`: a plain Motia project runs as it is.
     `wraps_state_values`: a project without any settings is one of Motia's, and runs as it is; others say so.
+    `shows_project_folder`: likewise for `treadle dev`, where steps see and write the project's folder.
     """
 
     app_name: str
@@ -63,6 +65,7 @@ class ProjectSettings:
     architecture: Architecture = "arm64"
     validation: Validation = "warn"
     wraps_state_values: bool = True
+    shows_project_folder: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ def read_settings(project: Path) -> ProjectSettings:
         architectures[0] if architectures else "arm64",
         validations[0] if validations else "enforce" if has_file else "warn",
         _STATE_VALUES in compatibility,
+        _PROJECT_FOLDER in compatibility,
     )
 
 

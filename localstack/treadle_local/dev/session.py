@@ -145,6 +145,7 @@ class _Session:
         self._edits: Edits | None = None
         self._spare = SpareChild()
         self._local_environment = project_environment(options.project)
+        self._shows_project_folder = False
         self._inspections = self._planned_inspections()
         self.once_exit_code = 0
 
@@ -181,6 +182,7 @@ class _Session:
             runtime_folder=lambda: runtime,
             code_cache=self._folder / "cache" / "code",
             local_environment=lambda: self._local_environment,
+            project_folder=self._project_folder,
             persistence=self._persistence,
         )
         await self._emulator.start(self._options.host, self._options.aws_port)
@@ -297,6 +299,12 @@ class _Session:
             _log.exception("a reload failed")
             self._tell(Trouble(None, f"not reloaded, through a bug in Treadle: {problem!r}"))
 
+    def _project_folder(self, function: str) -> Path | None:
+        """What the function sees of the project, beside the files in its zip."""
+        if self._shows_project_folder and function in self._translator.steps:
+            return self._options.project.resolve()
+        return None
+
     def _reread_environment(self) -> bool:
         """Whether `.env` says something else than before: every function starts anew then."""
         environment = project_environment(self._options.project)
@@ -379,6 +387,7 @@ class _Session:
         self._tell_of_lost_messages(compilation)
         if compilation.assembly is None:
             return await self._deploy_nothing(compilation)
+        self._shows_project_folder = compilation.app.shows_project_folder
         try:
             replayed = await replay(emulator, await self._lay_out(compilation.assembly))
         except AwsError as refusal:

@@ -22,6 +22,7 @@ _IGNORED = (
     ".pytest_cache",
     ".ruff_cache",
 )
+_WRITTEN_BY_STEPS = r"\.(?:db|log|sqlite3?)(?:-journal|-shm|-wal)?$"
 _QUIET_SECONDS = 0.01
 """An editor that saves, or a tool that writes many files, is done when it has been quiet for so long."""
 _PATIENCE_SECONDS = 0.1
@@ -35,7 +36,10 @@ class Edits:
 
     def __init__(self, project: Path) -> None:
         self._project = project.resolve()
-        self._filter = DefaultFilter(ignore_dirs=_IGNORED)
+        self._filter = DefaultFilter(
+            ignore_dirs=_IGNORED,
+            ignore_entity_patterns=(*DefaultFilter.ignore_entity_patterns, _WRITTEN_BY_STEPS),
+        )
         self._stop = asyncio.Event()
         self._edited = asyncio.Event()
         self._burst_began: float | None = None

@@ -40,6 +40,8 @@ class Launch:
     """A folder for files of its own where it cannot have a /tmp of its own; made when it is needed."""
     memory_mb: int = 128
     temporary_mb: int = 512
+    project: Path | None = None
+    """A folder that it sees around the files of its own and may write, where the system has mount namespaces."""
     freezes: bool = True
     start_seconds: float = 10.0
     """How long it may take until it asks for its first event.
@@ -234,6 +236,7 @@ class _Parent:
             "task_root": str(launch.folder),
             "handler": launch.handler,
             "temporary_mb": launch.temporary_mb,
+            "project": None if launch.project is None else str(launch.project),
         }
         message = json.dumps(request).encode()
         while True:

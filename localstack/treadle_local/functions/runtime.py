@@ -60,6 +60,10 @@ class Surroundings(Protocol):
         """Variables that functions have on this machine only: the project's `.env`."""
         ...
 
+    def project_folder(self, function: str, /) -> Path | None:
+        """What the function sees around its own files, and may write; None: it sees these alone, as on Lambda."""
+        ...
+
     def log(self, version: FunctionVersion, stream: str, lines: Sequence[LogLine]) -> None:
         """Takes lines of one environment, which it has written at one time."""
         ...
@@ -230,6 +234,7 @@ class Runtime:
             scratch=self._code_cache.with_name("scratch") / environment.token,
             memory_mb=version.memory_mb,
             temporary_mb=version.ephemeral_storage_mb,
+            project=self._surroundings.project_folder(version.name),
         )
         if inspection is not None:
             await self._end_retired(version.name)  # there is one port, and the code before may still have it

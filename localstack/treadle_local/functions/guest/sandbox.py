@@ -5,6 +5,7 @@ Linux only. Where the system does not let this user have them, `Sandbox.enter` s
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -66,13 +67,16 @@ class Sandbox:
             return None
         return sandbox
 
-    def seal(self, task_root: str, temporary_mb: int) -> None:
+    def seal(self, task_root: str, temporary_mb: int, project: str | None = None) -> None:
         """Gives the calling process, a child, its code at /var/task and an empty /tmp of so many MB.
 
+        `project`: a folder that it sees, and may write, around its own files in /var/task/app.
         Raises OSError.
         """
         _call(_libc.unshare, _CLONE_NEWNS)
         _bind_read_only(task_root, TASK_ROOT)
+        if project is not None:
+            _show_around(f"{TASK_ROOT}/app", project)
         _mount("tmpfs", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, f"size={temporary_mb}m,mode=1777")  # noqa: S108
 
 
@@ -108,6 +112,18 @@ def _bind_read_only(source: str, target: str) -> None:
     flags = os.statvfs(target).f_flag
     kept = sum(asked for told, asked in _KEPT if flags & told)
     _mount("none", target, flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY | kept)
+
+
+def _show_around(own: str, project: str) -> None:
+    """Has `own` show the project, with the files that `own` had in their places: these stay as they are, read-only."""
+    files = [f"{folder}/{name}" for folder, _, names in os.walk(own) for name in names]
+    opened = [(file, os.open(file, os.O_PATH)) for file in files]  # their paths are about to be the project's
+    if opened:
+        _mount(project, own, flags=_MS_BIND | _MS_REC)
+    for file, descriptor in opened:
+        with contextlib.suppress(FileNotFoundError):  # the project has it no more
+            _mount(f"/proc/self/fd/{descriptor}", file, flags=_MS_BIND)
+        os.close(descriptor)
 
 
 def _mount(source: str, target: str, kind: str | None = None, flags: int = 0, data: str | None = None) -> None:

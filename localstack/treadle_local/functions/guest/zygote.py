@@ -1,9 +1,9 @@
 """The preloaded parent of execution environments: it imports what all need, and forks one process per request.
 
-A request is one message on a socket: {"environment", "task_root", "handler", "temporary_mb"} with the file descriptor
-for the output. It is answered by {"pid"} or {"refused"}. The end of a process is told as {"ended": pid, "code": n,
-"peak_kb": m}: n as subprocess has it, m the most memory that it had. When the socket closes, every process and all that
-it has started is killed: that is why this process itself is not killed with the emulator.
+A request is one message on a socket: {"environment", "task_root", "handler", "temporary_mb", "project"} with the file
+descriptor for the output. It is answered by {"pid"} or {"refused"}. The end of a process is told as {"ended": pid,
+"code": n, "peak_kb": m}: n as subprocess has it, m the most memory that it had. When the socket closes, every process
+and all that it has started is killed: that is why this process itself is not killed with the emulator.
 """
 
 from __future__ import annotations
@@ -162,7 +162,8 @@ def _become(request: dict[str, Any], output: int, sandbox: Sandbox | None, runti
     task_root = request["task_root"]
     environment = dict(request["environment"])
     if sandbox is not None:
-        sandbox.seal(task_root, request["temporary_mb"])
+        sandbox.seal(task_root, request["temporary_mb"], request["project"])
+        sys.dont_write_bytecode = request["project"] is not None
         task_root = TASK_ROOT
         environment.pop("TMPDIR", None)
     environment.update(
