@@ -30,12 +30,13 @@ def search_folders(relative_path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((folder, os.path.dirname(folder), "")))
 
 
-def load_module(project_root: str, relative_path: str) -> ModuleType:
+def load_module(project_root: str, relative_path: str, package: str | None = None) -> ModuleType:
     """The module in the file `relative_path` (with forward slashes) of the project, executed.
 
     Its folder, the folder above and the project are put on `sys.path`, behind Python's own library (a `json.py` in the
     project hides nothing) and ahead of everything else. Relative imports reach up to the project's folder. Names of
-    files and folders need not be identifiers.
+    files and folders need not be identifiers. `package`: the name of the project's folder where the project is at home,
+    by which it may be imported too, as in Motia: `from shop.src.orders import place`.
     Raises: whatever the module raises.
     """
     from importlib.util import module_from_spec, spec_from_file_location
@@ -43,6 +44,8 @@ def load_module(project_root: str, relative_path: str) -> ModuleType:
     if not any(isinstance(finder, MotiaFinder) for finder in sys.meta_path):
         sys.meta_path.append(MotiaFinder())
     root = os.path.abspath(project_root)
+    if package is not None and not any(isinstance(finder, ProjectFinder) for finder in sys.meta_path):
+        sys.meta_path.append(ProjectFinder(package, root))
     _extend_path([os.path.join(root, folder) if folder else root for folder in search_folders(relative_path)])
     package = _package(root, os.path.dirname(relative_path))
     stem = os.path.splitext(os.path.basename(relative_path))[0]
@@ -98,6 +101,27 @@ class MotiaFinder:
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing to do: it is loaded."""
+
+
+class ProjectFinder:
+    """Finds the project's folder as a package of its name, where nothing else has that name."""
+
+    def __init__(self, package: str, root: str) -> None:
+        self._package = package
+        self._root = root
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name != self._package:
+            return None
+        from importlib.machinery import ModuleSpec
+        from importlib.util import spec_from_file_location
+
+        file = os.path.join(self._root, "__init__.py")
+        if os.access(file, os.R_OK):
+            return spec_from_file_location(name, file, submodule_search_locations=[self._root])
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [self._root]
+        return spec
 
 
 def _extend_path(folders: list[str]) -> None:

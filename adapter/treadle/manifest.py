@@ -121,6 +121,7 @@ class Manifest:
     has the places of middleware in the step's config, `patterns` the expressions for parameters, by route key.
     `is_flow`: the config is in Motia 1.0's dialect. `application`: the path under which the step is an ASGI
     application, None where it has a handler.
+    `package`: the name by which the project's files import the project, None where they do not.
     `body_schemas` (by route key) and `input_schemas` (by topic) have those that are checked.
     `wraps_state_values`: what `state.get` returns also answers `.get("data")`, as in Motia's Python SDK.
     """
@@ -140,6 +141,7 @@ class Manifest:
         "is_flow",
         "max_retries",
         "middleware",
+        "package",
         "patterns",
         "route_keys",
         "source",
@@ -171,6 +173,7 @@ class Manifest:
         backoff_seconds: int = 2,
         has_fixed_backoff: bool = False,
         wraps_state_values: bool = False,
+        package: str | None = None,
     ) -> None:
         self.step = step
         self.source = source
@@ -200,6 +203,7 @@ class Manifest:
         self.backoff_seconds = backoff_seconds
         self.has_fixed_backoff = has_fixed_backoff
         self.wraps_state_values = wraps_state_values
+        self.package = package
 
 
 def read_manifest(path: str) -> Manifest:
@@ -234,6 +238,7 @@ def read_manifest(path: str) -> Manifest:
         backoff_seconds=int(queue.get("backoffSeconds", 2)),
         has_fixed_backoff=queue.get("backoff") == "fixed",
         wraps_state_values=document.get("wrapsStateValues") is True,
+        package=document.get("package"),
     )
 
 

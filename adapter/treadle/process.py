@@ -104,7 +104,7 @@ class StepProcess:
         from treadle.loader import defined, load_module
 
         if self._module is None:
-            self._module = load_module(self.project_root, self.manifest.source)
+            self._module = load_module(self.project_root, self.manifest.source, self.manifest.package)
         return defined(self._module, name)
 
     def resources(self, lambda_context: LambdaContext) -> Resources:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 import treadle.loader
-from support.discovered import HANDLER, Find, api, codes, event, one, only, step_of
+from support.discovered import HANDLER, Find, api, codes, event, one, only, step_of, write
 from treadle_infra.app.findings import has_errors
+from treadle_infra.discovery.discover import DiscoverOptions, Discovery, discover
 
 # imports
 
@@ -338,3 +340,36 @@ def test_what_is_not_beside_the_step_is_looked_for_in_the_project(find: Find) ->
     }
     discovery = find({"steps/a_step.py": api(extra), **files})
     assert step_of(discovery).files == ("data/deep/er.bin", "prompts/a.txt", "steps/a_step.py", "steps/more/x.json")
+
+
+# the project's folder by its name
+
+
+def in_shop(tmp_path: Path, files: Mapping[str, str]) -> Discovery:
+    write(tmp_path / "shop", files)
+    return discover(tmp_path / "shop", DiscoverOptions())
+
+
+@pytest.mark.motia("2", "the project's folder is a package of its name")
+@pytest.mark.parametrize("package", [False, True], ids=["plain folder", "with __init__.py"])
+def test_the_project_is_imported_by_its_folders_name(tmp_path: Path, package: bool) -> None:
+    files = {
+        "steps/a_step.py": f"from shop.steps.shared import A\nfrom shop import constants\nassert A\n{api()}",
+        "steps/shared.py": "from ..constants import A",
+        "constants.py": "A = 1",
+        **({"__init__.py": "B = 2"} if package else {}),
+    }
+    discovery = in_shop(tmp_path, files)
+    assert discovery.findings == ()
+    assert step_of(discovery).files == tuple(sorted(files))
+    assert discovery.app.package == "shop"
+
+
+def test_an_app_that_does_not_name_its_folder_knows_no_name_of_it(tmp_path: Path) -> None:
+    assert in_shop(tmp_path, {"steps/a_step.py": api()}).app.package is None
+
+
+def test_what_is_not_in_the_projects_folder_is_told_so(tmp_path: Path) -> None:
+    discovery = in_shop(tmp_path, {"steps/a_step.py": f"from shop.nothing import A\n{api()}"})
+    hint = only(discovery, "package-not-required").hint
+    assert hint == "`shop` is the project's folder, and what is imported is not in it"

@@ -89,7 +89,7 @@ class Access:
     def _loaded(self, source: str, function: str | None) -> UserHandler | None:
         """The function of that name in a file, or where none is named the one in its stream's definition."""
         try:
-            module = load_module(self.project_root, source)
+            module = load_module(self.project_root, source, self._slice.package)
             if function is not None:
                 found: Any = getattr(module, function, None)
                 name = f"function `{function}`"

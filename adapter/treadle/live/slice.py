@@ -28,11 +28,13 @@ class FunctionSource:
 class SystemSlice:
     """`streams` are the app's, each with the file of its definition where that says who may join, else None.
 
+    `package`: the name by which the project's files import the project, None where they do not.
+
     {"manifest": 1, "system": "websocket", "authenticate": {"source": "auth.py", "function": "authenticate"},
      "streams": {"messages": {"source": "steps/messages_stream.py", "checksAccess": true}}, "telemetry": null}
     """
 
-    __slots__ = ("authenticate", "streams", "system", "telemetry")
+    __slots__ = ("authenticate", "package", "streams", "system", "telemetry")
 
     def __init__(
         self,
@@ -40,11 +42,13 @@ class SystemSlice:
         streams: dict[str, str | None],
         authenticate: FunctionSource | None,
         telemetry: Telemetry | None,
+        package: str | None = None,
     ) -> None:
         self.system = system
         self.streams = streams
         self.authenticate = authenticate
         self.telemetry = telemetry
+        self.package = package
 
 
 def read_slice(path: str, system: str) -> SystemSlice:
@@ -69,6 +73,7 @@ def read_slice(path: str, system: str) -> SystemSlice:
         {name: _access_source(name, stream, path) for name, stream in streams.items()},
         _authenticate(document.get("authenticate"), path),
         read_telemetry(document, path),
+        document.get("package"),
     )
 
 

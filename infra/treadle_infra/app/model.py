@@ -225,6 +225,7 @@ class App:
     `cors` None: the steps answer for themselves, and a preflight is an OPTIONS step's.
     `shows_project_folder`: in `treadle dev`, steps see and write the project's folder, as in Motia.
     `packages`: what each function runs with, by its step's name; one that imports no package has no entry.
+    `package`: the name of the project's folder where its files import it by that, else None.
     """
 
     name: str
@@ -236,3 +237,4 @@ class App:
     packages: Mapping[str, PackageSet] = field(default_factory=dict[str, PackageSet])
     cors: Cors | None = Cors()
     shows_project_folder: bool = False
+    package: str | None = None

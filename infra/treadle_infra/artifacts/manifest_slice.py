@@ -28,7 +28,10 @@ MANIFEST_FORMAT = 1
 
 
 def manifest_slice(
-    step: Step, telemetry: Telemetry | None = None, fifo_topics: frozenset[str] = frozenset()
+    step: Step,
+    telemetry: Telemetry | None = None,
+    fifo_topics: frozenset[str] = frozenset(),
+    package: str | None = None,
 ) -> dict[str, Json]:
     """The part of the app that the step's adapter reads; `emits` None means any topic.
 
@@ -54,6 +57,8 @@ def manifest_slice(
     A trigger with a condition has its keys likewise. {..., "flow": true}: the config is in the dialect of Motia 1.0.
     {..., "application": "/api"}: the step is an ASGI application under this path.
 
+    {..., "package": "shop"}: the project's files import the project by this name.
+
     `timeoutSeconds` is for one message; `streams` are those that the step uses, None where it may use any.
 
     Raises: TreadleError `queue-settings-differ`, `fifo-and-schedule-in-one-step`.
@@ -74,6 +79,7 @@ def manifest_slice(
         **({"flow": True} if step.is_flow else {}),
         **({"application": step.application} if step.application is not None else {}),
         **({"wrapsStateValues": True} if step.wraps_state_values else {}),
+        **({"package": package} if package is not None else {}),
         "streams": None if step.usage.any_stream else list[Json](sorted(step.usage.streams)),
         "telemetry": _telemetry(telemetry),
     }
@@ -98,6 +104,8 @@ def system_slice(name: str, app: App) -> dict[str, Json]:
         "streams": streams,
         "telemetry": _telemetry(app.telemetry),
     }
+    if app.package is not None:
+        document["package"] = app.package
     if name == WEBSOCKET:
         authentication = app.authentication
         document["authenticate"] = (

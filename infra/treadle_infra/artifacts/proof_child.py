@@ -263,7 +263,7 @@ def _load_own(task: str) -> None:
     if manifest.get("authenticate"):
         sources.add(manifest["authenticate"]["source"])
     for source in sorted(sources):
-        load_module(os.path.join(task, "app"), source)
+        load_module(os.path.join(task, "app"), source, manifest.get("package"))
 
 
 def _end_of(path: str) -> str:

@@ -244,7 +244,7 @@ class Project:
         self._root: str = setup["root"]
         brought = (f"{folder}{os.sep}{name}" for name, folder in setup["runtime_packages"].items())
         self._elsewhere: tuple[str, ...] = tuple(folder + os.sep for folder in (*setup["extra_paths"], *brought))
-        self._load_module: Callable[[str, str], ModuleType] = loader.load_module
+        self._load_module: Callable[[str, str, str], ModuleType] = loader.load_module
         self._defined: Callable[[ModuleType, str], Any] = loader.defined
         self._path = [*sys.path, *setup["extra_paths"]]
         self._environment = dict(os.environ)
@@ -263,7 +263,7 @@ class Project:
         self._opened = opened
         answer: dict[str, Any]
         try:
-            module = self._load_module(self._root, relative_path)
+            module = self._load_module(self._root, relative_path, self._root.rpartition(os.sep)[2])
             answer = self._facts(module, function)
         except BaseException as error:
             answer = {"error": self._failure(error, relative_path)}

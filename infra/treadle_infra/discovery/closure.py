@@ -20,6 +20,9 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
 """
 
 
+DYNAMIC_IMPORT = "dynamic-import"
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What importing a step has shown that its source does not.
@@ -37,13 +40,15 @@ class Observed:
 class Closure:
     """`files` are relative to the project, with forward slashes, sorted; `missing` the names that are nobody's.
 
-    `imports` are the dotted names of third-party modules, and of what is taken from them, sorted.
+    `imports` are the dotted names of third-party modules, and of what is taken from them, sorted. `names_project`: the
+    project's folder is imported by its name.
     """
 
     files: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
     missing: frozenset[str] = frozenset()
     imports: tuple[str, ...] = ()
+    names_project: bool = False
 
 
 def import_closure(
@@ -77,6 +82,7 @@ class _Walk:
         self._missing: set[str] = set()
         self._packages = packages
         self._imports: set[str] = set()
+        self._names_project = False
 
     def closure(self) -> Closure:
         while self._pending:
@@ -85,7 +91,8 @@ class _Walk:
                 self._files.add(path)
                 self._follow(path)
         imports = tuple(sorted(self._imports))
-        return Closure(tuple(sorted(self._files)), tuple(self._findings), frozenset(self._missing), imports)
+        missing = frozenset(self._missing)
+        return Closure(tuple(sorted(self._files)), tuple(self._findings), missing, imports, self._names_project)
 
     def _follow(self, path: str) -> None:
         found = imports_of(self._sources.content(path))
@@ -97,10 +104,10 @@ class _Walk:
         for line in found.computed_lines:
             self._report(
                 warning(
-                    "dynamic-import",
+                    DYNAMIC_IMPORT,
                     "the module that is imported here is known only when this runs; it is not put into the zip for it",
                     SourceLocation(path, line),
-                    "import what may be needed by name, for example in an `if`",
+                    "list the files that it may be in the step's `includeFiles`, or import them by name in an `if`",
                 )
             )
 
@@ -114,7 +121,8 @@ class _Walk:
             if files:
                 self._hidden(path, one, files[0])
             return
-        if files or parts[0] in self._observed:
+        is_observed = parts[0] in self._observed and self._observed[parts[0]] != "__init__.py"
+        if files or is_observed:
             self._pending += files
         elif parts[0] in self._packages:
             self._imports.update([f"{one.module}.{name}" for name in one.names if name != "*"] or [one.module])
@@ -123,6 +131,9 @@ class _Walk:
         elif parts[0] in RUNTIME_PACKAGES:
             if parts[0] in HELPERS_OF_THE_SDK and not one.is_optional:
                 self._report(_not_promised(parts[0], SourceLocation(path, one.line)))
+        elif parts[0] == self._project_name and (inside := self._by_project_name(parts, one.names)) is not None:
+            self._names_project = True
+            self._pending += inside
         elif not one.is_optional and not self._is_folder_of_code(parts[0]):
             self._missing.add(parts[0])
             self._report(self._third_party(parts[0], SourceLocation(path, one.line)))
@@ -137,6 +148,12 @@ class _Walk:
             yield from self._package_file("/".join(base[:depth]))
         parts = one.module.split(".") if one.module else []
         yield from self._below([("/".join(base), True)], parts, one.names)
+
+    def _by_project_name(self, parts: list[str], names: tuple[str, ...]) -> list[str] | None:
+        """The files of `from shop.src.x import y` in the project folder `shop`; None where there is no `src.x`."""
+        found = [*self._package_file(""), *self._below([("", False)], parts[1:], names)]
+        is_known = len(parts) == 1 or found or self._sources.is_folder("/".join(parts[1:]))
+        return found if is_known else None
 
     def _below(self, places: list[tuple[str, bool]], parts: list[str], names: tuple[str, ...]) -> Iterator[str]:
         """The files of the dotted name `parts`, looked up in folders, and of the submodules among `names`.
@@ -173,7 +190,7 @@ class _Walk:
         )
 
     def _package_file(self, folder: str) -> Iterator[str]:
-        path = f"{folder}/__init__.py"
+        path = f"{folder}/__init__.py" if folder else "__init__.py"
         if self._sources.is_file(path):
             yield path
 
@@ -200,7 +217,7 @@ class _Walk:
     def _third_party(self, name: str, where: SourceLocation) -> Finding:
         hint = f"add the package that brings `{name}` to requirements.txt, or to `dependencies` in pyproject.toml"
         if name == self._project_name:
-            hint = "the project's folder is not a package: its name is not kept; import from `src` or `steps`"
+            hint = f"`{name}` is the project's folder, and what is imported is not in it"
         message = (
             f"nothing brings the module `{name}`: it is neither the project's nor Python's, nor of any requirement"
         )

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from treadle.loader import search_folders
 from treadle_infra.app.findings import Finding, SourceLocation, TreadleError, has_errors
 from treadle_infra.app.model import App, CronTrigger, HttpTrigger, Step, Stream
 from treadle_infra.discovery import asgi
 from treadle_infra.discovery.authentication import authentication_file, read_authentication
+from treadle_infra.discovery.closure import DYNAMIC_IMPORT, Observed, import_closure
 from treadle_infra.discovery.config import StepConfig, read_step_config, read_stream_config
 from treadle_infra.discovery.cors_headers import cors_header_findings
 from treadle_infra.discovery.crossing import (
@@ -71,6 +73,16 @@ def discover(project: Path, options: DiscoverOptions | None = None) -> Discovery
     return _Discoverer(root, options or DiscoverOptions()).discover()
 
 
+@dataclass(frozen=True, slots=True)
+class _StepFiles:
+    """`python` are those among `all` that it can import; `imports` the third-party modules."""
+
+    python: tuple[str, ...]
+    all: tuple[str, ...]
+    imports: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
 class _Discoverer:
     def __init__(self, root: Path, options: DiscoverOptions) -> None:
         self._root = root
@@ -106,6 +118,7 @@ class _Discoverer:
             settings.telemetry,
             settings.architecture,
             shows_project_folder=settings.shows_project_folder,
+            package=self._root.name if any(module.closure.names_project for module in modules) else None,
         )
         answering = {path: None for step in app.steps if _answers_http(step) for path in step.files}
         python_files = [path for path in answering if path.endswith(".py")]
@@ -135,30 +148,22 @@ class _Discoverer:
         configs: list[StepConfig] = []
         is_complete = True
         for module in modules:
-            self._findings += module.findings
             config = StepConfig(None)
             if module.config is not None:
                 is_application = asgi.is_application(module.config, module.function)
                 written = asgi.api_config(module.config) if is_application else module.config
                 config = read_step_config(written, module.places, settings.cron_dialect, settings.validation)
             configs.append(config)
-            self._findings += config.findings
+            files = self._files(module, config.include_files)
+            self._findings += [*files.findings, *config.findings]
             if config.step is None:
                 is_complete = is_complete and config.is_drawn_only
                 continue
             problems, read = _checked(module, config.step)
             self._findings += problems
-            usage = usage_of(self._sources, module.path, module.closure.files, config.contexts)
-            included = find_included(self._root, module.path, config.include_files, module.places)
-            named = find_named_files(self._root, self._sources, module.closure.files)
-            self._findings += [*included.findings, *named.findings]
-            step = dataclasses.replace(
-                read,
-                usage=usage.usage,
-                files=tuple(sorted({*module.files, *included.files, *named.files})),
-                imports=module.closure.imports,
-            )
-            is_broken = has_errors([*module.findings, *problems, *included.findings])
+            usage = usage_of(self._sources, module.path, files.python, config.contexts)
+            step = dataclasses.replace(read, usage=usage.usage, files=files.all, imports=files.imports)
+            is_broken = has_errors([*files.findings, *problems])
             found.append(FoundStep(step, module.places, usage, is_broken))
         virtual = VirtualTopics(
             frozenset(topic for config in configs for topic in config.virtual_subscribes),
@@ -167,6 +172,28 @@ class _Discoverer:
         self._findings += topic_findings(found, virtual, is_complete=is_complete)
         right = [one for one in found if not one.is_broken]
         return without_duplicate_steps(right, self._findings)
+
+    def _files(self, module: Module, include_files: Sequence[str]) -> _StepFiles:
+        """The files of a step: what it imports, reads and includes, and what an included module imports."""
+        included = find_included(self._root, module.path, include_files, module.places)
+        observed = Observed(tuple(search_folders(module.path)))
+        closures = [
+            import_closure(self._sources, path, self._root.name, observed, self._options.packages)
+            for path in included.files
+            if path.endswith(".py")
+        ]
+        python = tuple(sorted({*module.closure.files, *(path for closure in closures for path in closure.files)}))
+        named = find_named_files(self._root, self._sources, python)
+        findings = [*module.findings, *included.findings, *named.findings]
+        findings += [one for closure in closures for one in closure.findings]
+        if closures:  # somebody has seen to what is imported by a computed name
+            findings = [one for one in findings if one.code != DYNAMIC_IMPORT]
+        return _StepFiles(
+            python,
+            tuple(sorted({*module.files, *python, *included.files, *named.files})),
+            tuple(sorted({*module.closure.imports, *(name for closure in closures for name in closure.imports)})),
+            tuple(findings),
+        )
 
 
 def _checked(module: Module, step: Step) -> tuple[list[Finding], Step]:
