@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from treadle_cli import terminal
-from treadle_cli.commands import check, cron, deploy, dev, emit, invoke, logs, new, remove, synth, trace
+from treadle_cli.commands import check, cron, deploy, dev, emit, invoke, logs, new, openapi, remove, synth, trace
 from treadle_cli.planned import Commands
 from treadle_infra.app.findings import TreadleError
 
@@ -37,6 +37,7 @@ app.command("logs")(logs.logs)
 app.command("trace")(trace.trace)
 app.add_typer(cron.app, name="cron")
 app.command("new")(new.new)
+app.command("openapi")(openapi.openapi)
 
 
 def _version(wanted: bool) -> None:

@@ -59,3 +59,13 @@ def project_folder(folder: Path | None, project: Path | None) -> Path:
             "no-such-project", f"{folder or project} is not a folder", hint="`treadle new NAME` makes a project"
         )
     return chosen
+
+
+def write_output(file: Path, text: str) -> None:
+    """Writes a file that a command was asked for. Raises TreadleError `output-not-writable`."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise TreadleError(
+            "output-not-writable", f"{file} cannot be written: {problem.strerror}", hint="choose another file"
+        ) from None

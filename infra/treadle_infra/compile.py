@@ -17,7 +17,7 @@ from treadle_infra.artifacts.layers import Layers, check_sizes
 from treadle_infra.artifacts.model import Artifact
 from treadle_infra.artifacts.project_packages import PackageOptions, ProjectPackages
 from treadle_infra.artifacts.proof import Proof, prove
-from treadle_infra.discovery.discover import DiscoverOptions, discover
+from treadle_infra.discovery.discover import DiscoverOptions, Discovery, discover
 from treadle_infra.synth.assembly import Assembly, synthesize
 from treadle_infra.topology.build import build_topology
 from treadle_infra.topology.check import check
@@ -99,6 +99,13 @@ def compile_project(
             proof = prove(project, app, topology, bundles.artifacts, layers, options.packages)
     every = (*findings, *proof.findings)
     return Compilation(app, topology, assembly, every, stopwatch.seconds, layers, proof.untried)
+
+
+def discover_project(project: Path, options: CompileOptions) -> Discovery:
+    """What `compile_project` begins with: the project's app, and all that is wrong before anything is built from it."""
+    packages = ProjectPackages(project, options.packages)
+    found = discover(project, packages.on_path(options.discover))
+    return Discovery(found.app, (*packages.findings, *packages.without_consequences(found.findings)))
 
 
 def _bundled(app: App, artifacts: Mapping[str, Artifact]) -> App:

@@ -21,9 +21,18 @@ CronDialect = Literal["and", "unix"]
 
 
 @dataclass(frozen=True, slots=True)
+class QueryParameter:
+    """What a step says of a parameter in a request's query: for people and tools, nobody checks it."""
+
+    name: str
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HttpTrigger:
     """The step answers HTTP requests. `path` is as written, in Express's syntax: `/orders/:id`.
 
+    `query_parameters` and `response_schemas`, by status, document it.
     `middleware`: the keys under which the config has the trigger's middleware, None where it has no such key.
     `condition`, of any trigger: the keys of the function that decides whether the handler is called.
     """
@@ -34,6 +43,8 @@ class HttpTrigger:
     where: SourceLocation | None = None
     middleware: tuple[str | int, ...] | None = None
     condition: tuple[str | int, ...] | None = None
+    query_parameters: tuple[QueryParameter, ...] = ()
+    response_schemas: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
 
 Backoff = Literal["exponential", "fixed"]

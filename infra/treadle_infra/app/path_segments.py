@@ -46,6 +46,17 @@ def composed_segment(segment: str) -> ComposedSegment | None:
     return ComposedSegment("_".join(names), pattern)
 
 
+def segment_template(segment: str) -> tuple[str, dict[str, str | None]]:
+    """The segment with its parameters in braces, `{from}-{to}`, and the expression of each that has one."""
+    expressions: dict[str, str | None] = {}
+
+    def braces(parameter: re.Match[str]) -> str:
+        expressions[parameter["name"]] = parameter["expression"]
+        return f"{{{parameter['name']}}}"
+
+    return _PARAMETER.sub(braces, segment), expressions
+
+
 def _is_pattern(pattern: str) -> bool:
     try:
         re.compile(pattern, re.ASCII)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from treadle_infra.app.path_segments import composed_segment
+from treadle_infra.app.path_segments import composed_segment, segment_template
 
 GREEDY_PARAMETER = "proxy"
 """The name under which API Gateway hands over what a trailing `*` stands for."""
@@ -53,6 +53,39 @@ def gateway_path(path: str) -> str:
     Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
     """
     return "/" + "/".join(_gateway_segment(segment) for segment in _segments(path))
+
+
+@dataclass(frozen=True, slots=True)
+class PathTemplate:
+    """A path with its parameters in braces: `/files/{0}`, of which those in `greedy` reach over slashes.
+
+    They have the names by which the handler finds them; `expressions` are those of parameters that have one.
+    """
+
+    text: str
+    parameters: tuple[str, ...] = ()
+    expressions: Mapping[str, str] = field(default_factory=dict[str, str])
+    greedy: frozenset[str] = frozenset()
+
+
+def path_template(path: str) -> PathTemplate:
+    """The template of a path without optional parameters; a slash at its end is dropped, as everywhere."""
+    parts: list[str] = []
+    parameters: dict[str, str | None] = {}
+    greedy: set[str] = set()
+    for segment in _segments(path):
+        wildcard = _wildcard_name(segment)
+        if wildcard is not None:
+            name = "0" if segment == "*" else wildcard
+            greedy.add(name)
+            parameters[name] = None
+            parts.append(f"{{{name}}}")
+        else:
+            text, expressions = segment_template(segment)
+            parameters |= expressions
+            parts.append(text)
+    found = {name: expression for name, expression in parameters.items() if expression is not None}
+    return PathTemplate("/" + "/".join(parts), tuple(parameters), found, frozenset(greedy))
 
 
 def segment_patterns(path: str) -> dict[str, str]:

@@ -48,6 +48,11 @@ def checked_schema(schema: Json) -> CheckedSchema:
     return CheckedSchema(None if checked in ({}, True) else checked, tuple(reader.problems))
 
 
+def published_schema(schema: Json) -> Json:
+    """The schema for people and tools: its annotations are kept, and left out is what JSON Schema does not have."""
+    return _Reader(keeps_annotations=True).schema(schema, "")
+
+
 def schema_findings(key: str, schema: Json, where: SourceLocation | None) -> list[Finding]:
     """A warning for each keyword of the schema under `key` that is not checked."""
     if schema is None:
@@ -60,8 +65,9 @@ def schema_findings(key: str, schema: Json, where: SourceLocation | None) -> lis
 
 
 class _Reader:
-    def __init__(self, left_out: frozenset[str] = frozenset()) -> None:
+    def __init__(self, left_out: frozenset[str] = frozenset(), *, keeps_annotations: bool = False) -> None:
         self._left_out = left_out
+        self._keeps_annotations = keeps_annotations
         self.problems: list[str] = []
         self._references: list[tuple[dict[str, Json], str]] = []
 
@@ -73,16 +79,19 @@ class _Reader:
             return True
         checked: dict[str, Json] = {}
         for keyword, argument in cast("dict[str, Json]", schema).items():
-            if keyword not in _ANNOTATIONS | self._left_out and not keyword.startswith("x-"):
+            if keyword in _ANNOTATIONS or keyword.startswith("x-"):
+                if self._keeps_annotations and _SHOWN.get(keyword, _is_anything)(argument):
+                    checked[keyword] = argument
+            elif keyword not in self._left_out:
                 self._keyword(checked, keyword, argument, f"{path}.{keyword}".lstrip("."))
         return checked
 
     def _keyword(self, checked: dict[str, Json], keyword: str, argument: Json, path: str) -> None:
-        if keyword in _SCHEMAS:
+        if keyword in SUBSCHEMAS:
             checked[keyword] = self.schema(argument, path)
-        elif keyword in _LISTS_OF_SCHEMAS and isinstance(argument, list) and argument:
+        elif keyword in LISTS_OF_SCHEMAS and isinstance(argument, list) and argument:
             checked[keyword] = [self.schema(part, f"{path}[{index}]") for index, part in enumerate(argument)]
-        elif keyword in _MAPS_OF_SCHEMAS and isinstance(argument, dict) and self._has_names(keyword, argument):
+        elif keyword in MAPS_OF_SCHEMAS and isinstance(argument, dict) and self._has_names(keyword, argument):
             checked[keyword] = {name: self.schema(part, f"{path}.{name}") for name, part in argument.items()}
         elif keyword in _VALUES and _VALUES[keyword](argument):
             checked[keyword] = argument
@@ -158,6 +167,22 @@ def _shown(value: object) -> str:
     return f"`{text}`" if len(text) <= 60 else f"`{text[:57]}...`"
 
 
+def _is_anything(_: Json) -> bool:
+    return True
+
+
+def _is_never(_: Json) -> bool:
+    return False
+
+
+def _is_text(value: Json) -> bool:
+    return isinstance(value, str)
+
+
+def _is_truth(value: Json) -> bool:
+    return isinstance(value, bool)
+
+
 def _is_count(value: Json) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
@@ -189,9 +214,9 @@ def _is_needs(value: Json) -> bool:
     return isinstance(value, dict) and all(map(_is_texts, value.values()))
 
 
-_SCHEMAS = frozenset({"additionalProperties", "propertyNames", "items", "contains", "not", "if", "then", "else"})
-_LISTS_OF_SCHEMAS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
+SUBSCHEMAS = frozenset({"additionalProperties", "propertyNames", "items", "contains", "not", "if", "then", "else"})
+LISTS_OF_SCHEMAS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 _VALUES: dict[str, Callable[[Json], bool]] = {
     "type": _is_type,
     "enum": lambda value: isinstance(value, list) and bool(value),
@@ -204,6 +229,14 @@ _VALUES: dict[str, Callable[[Json], bool]] = {
     **dict.fromkeys(("minProperties", "maxProperties", "minItems", "maxItems", "minLength", "maxLength"), _is_count),
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _is_number),
 }
+_SHOWN: dict[str, Callable[[Json], bool]] = {
+    **dict.fromkeys(("title", "description", "format", "contentMediaType", "contentEncoding"), _is_text),
+    **dict.fromkeys(("deprecated", "readOnly", "writeOnly"), _is_truth),
+    **dict.fromkeys(("$schema", "$id", "$comment"), _is_never),
+    "examples": lambda value: isinstance(value, list),
+    "discriminator": lambda value: isinstance(value, dict) and isinstance(value.get("propertyName"), str),
+}
+"""Which annotations a published schema may have, and of what kind. One without `$id` is all of its document's own."""
 _REFUSES_MORE = frozenset({"not", "if", "then", "else", "oneOf", "contains", "additionalProperties"})
 """What can refuse a value because another part of the schema takes it."""
-_KNOWN = frozenset({*_SCHEMAS, *_LISTS_OF_SCHEMAS, *_MAPS_OF_SCHEMAS, *_VALUES, "$ref"})
+_KNOWN = frozenset({*SUBSCHEMAS, *LISTS_OF_SCHEMAS, *MAPS_OF_SCHEMAS, *_VALUES, "$ref"})

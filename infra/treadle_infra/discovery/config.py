@@ -14,6 +14,7 @@ from treadle_infra.app.model import (
     Emit,
     HttpTrigger,
     Permission,
+    QueryParameter,
     QueueSettings,
     Step,
     Stream,
@@ -169,9 +170,8 @@ def _read_0(
             where = places.of("path")
             middleware = _middleware(read.middleware, places, findings, ("middleware",))
             contexts = _contexts(read.middleware)
-            triggers = _routes(
-                HttpTrigger(METHODS[read.method], read.path, read.body_schema, where, middleware), findings
-            )
+            http = HttpTrigger(METHODS[read.method], read.path, read.body_schema, where, middleware)
+            triggers = _routes(_documented(http, read), findings)
             _check_api_timeout(infrastructure, places, findings)
         case EventStep():
             where = places.of("subscribes")
@@ -254,7 +254,8 @@ def _read_trigger(
             middleware = _middleware(http.middleware, places, findings, (*at, "middleware"))
             condition = _condition(http.condition, places, findings, at)
             path = places.of(*at, "path")
-            return HttpTrigger(METHODS[http.method], http.path, http.body_schema, path, middleware, condition)
+            route = HttpTrigger(METHODS[http.method], http.path, http.body_schema, path, middleware, condition)
+            return _documented(route, http)
         case "queue":
             queue = validate(QueueTrigger1, trigger, places, findings, _CODE, at)
             if queue is None:
@@ -360,6 +361,12 @@ def _routes(trigger: HttpTrigger, findings: list[Finding]) -> tuple[HttpTrigger,
         message = f"the path is served as `{served}`: to API Gateway a slash at the end makes it another path"
         findings.append(warning("path-slash-dropped", message, trigger.where, f"write `{served}`, and request that"))
     return tuple(dataclasses.replace(trigger, path=path) for path in without_optional(trigger.path))
+
+
+def _documented(trigger: HttpTrigger, read: ApiStep | HttpTrigger1) -> HttpTrigger:
+    """The trigger with what its config says to people and tools."""
+    parameters = tuple(QueryParameter(one.name, one.description) for one in read.query_params)
+    return dataclasses.replace(trigger, query_parameters=parameters, response_schemas=read.response_schema or {})
 
 
 def _middleware(
