@@ -176,7 +176,7 @@ def test_every_code_in_the_source_is_listed() -> None:
     no_codes = {"utf-8", "us-east-1", "execute-api", "x-api-key"}
     names_of_others = {"treadle-bootstrap", "broken-uploads", "continue-update-rollback", "describe-stack-events"}
     names_of_others |= {"cancel-update-stack", "iii-motia", "iii-sdk", "motia-state-values", "motia-project-folder"}
-    names_of_others |= {"site-packages"}
+    names_of_others |= {"site-packages", "content-type"}
     kinds_of_things = {"event-source-mapping", "log-group", "may-replace", "take-back"}
     in_the_compiler = kebab_case_texts("infra/treadle_infra") - no_codes - names_of_others - kinds_of_things
 

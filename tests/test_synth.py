@@ -391,6 +391,41 @@ def test_nothing_to_compile_is_no_assembly(tmp_path: Path) -> None:
     assert compilation.findings
 
 
+def test_the_project_files_settings_reach_the_template(tmp_path: Path) -> None:
+    folder = _project(tmp_path / "my-app")
+    (folder / "pyproject.toml").unlink()
+    (folder / "treadle.toml").write_text(
+        """
+        memory_mb = 512
+        tags = {team = "shop"}
+        [stages.prod]
+        log_level = "warn"
+        log_retention_days = 365
+        [stages.prod.cors]
+        origins = ["https://a.example"]
+        """
+    )
+
+    compilation = _compiled(folder, tmp_path / "cache")
+
+    assert compilation.assembly is not None
+    (stack,) = compilation.assembly.stacks
+    template: Any = stack.template
+    by_type: dict[str, list[Any]] = {}
+    for resource in template["Resources"].values():
+        by_type.setdefault(resource["Type"], []).append(resource["Properties"])
+    assert {step["MemorySize"] for step in by_type["AWS::Lambda::Function"]} == {512}
+    assert {one["Environment"]["Variables"]["LOG_LEVEL"] for one in by_type["AWS::Lambda::Function"]} == {"warn"}
+    assert {one["RetentionInDays"] for one in by_type["AWS::Logs::LogGroup"]} == {365}
+    assert by_type["AWS::ApiGatewayV2::Api"][0]["CorsConfiguration"]["AllowOrigins"] == ["https://a.example"]
+    tagged = [one["Tags"] for entries in by_type.values() for one in entries if "Tags" in one]
+    assert all(
+        {"Key": "team", "Value": "shop"} in tags if isinstance(tags, list) else tags["team"] == "shop"
+        for tags in tagged
+    )
+    assert len(tagged) > 10
+
+
 @pytest.mark.parametrize(("stage", "refused"), [("prod", False), ("Prod", True), ("a-stage-too-long", True)])
 def test_a_stage_that_cannot_stand_in_a_name_is_refused(tmp_path: Path, stage: str, refused: bool) -> None:
     compilation = _compiled(_project(tmp_path / "one"), tmp_path / "cache", stage)

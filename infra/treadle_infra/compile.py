@@ -73,7 +73,7 @@ def compile_project(
     with stopwatch.phase("install"):
         packages = ProjectPackages(project, options.packages)
     with stopwatch.phase("discover"):
-        discovery = discover(project, packages.on_path(options.discover))
+        discovery = discover(project, packages.on_path(options.discover), stage)
     with stopwatch.phase("layers"):
         layers = packages.layers(discovery.app)
     with stopwatch.phase("bundle"):

@@ -14,9 +14,9 @@ from treadle_infra.discovery.discover import DiscoverOptions, Discovery, discove
 def find(tmp_path: Path) -> Find:
     """Writes files of a project and discovers it; texts may be indented."""
 
-    def run(files: Files, **options: object) -> Discovery:
+    def run(files: Files, stage: str = "dev", **options: object) -> Discovery:
         project = tmp_path / "my-app"
         write(project, files)
-        return discover(project, DiscoverOptions(**options))  # type: ignore[arg-type]
+        return discover(project, DiscoverOptions(**options), stage)  # type: ignore[arg-type]
 
     return run

@@ -256,10 +256,7 @@ def test_permissions_are_taken_on_every_kind_of_step(find: Find) -> None:
         ({}, "my-app"),
         ({"pyproject.toml": '[project]\nname = "Other_Name"'}, "other-name"),
         ({"treadle.toml": 'name = "shop"', "pyproject.toml": '[project]\nname = "other"'}, "shop"),
-        (
-            {"pyproject.toml": '[tool.treadle]\nname = "mine"\n[project]\nname = "x"', "treadle.toml": 'name = "a"'},
-            "mine",
-        ),
+        ({"pyproject.toml": '[tool.treadle]\nname = "mine"\n[project]\nname = "x"'}, "mine"),
     ],
 )
 def test_the_app_has_the_name_that_the_project_gives_it(find: Find, files: Files, name: str) -> None:
@@ -281,7 +278,7 @@ def test_the_app_has_the_name_that_the_project_gives_it(find: Find, files: Files
             {"treadle.toml": "[a]\nregion = 1"},
             "project-setting-unknown",
             "treadle.toml:1",
-            "the settings are: name, architecture, cron_dialect, validation, compatibility, streams, telemetry",
+            "the settings are: architecture, memory_mb, ",
         ),
         ({"treadle.toml": 'name = "a"\nb = ]'}, "project-file-invalid", "treadle.toml:2", ""),
     ],
@@ -292,17 +289,13 @@ def test_what_is_wrong_with_the_settings_is_found(find: Find, files: Files, code
     assert says in (found.hint or "")
 
 
-def test_settings_are_read_from_both_files(find: Find) -> None:
+def test_settings_reach_the_app(find: Find) -> None:
     discovery = find(
         {
-            "pyproject.toml": """
-                [tool.treadle.telemetry]
-                otlp_endpoint = "https://collector.example.com:4318/otlp/"
-                """,
             "treadle.toml": """
                 name = "shop"
                 cron_dialect = "unix"
-                telemetry = {otlp_endpoint = "http://localhost:4318", service_name = "the shop"}
+                telemetry = {otlp_endpoint = "https://collector.example.com:4318/otlp/", service_name = "the shop"}
                 """,
             "steps/a_step.py": """
                 config = {"name": "A", "type": "cron", "cron": "0 9 13-20/3 * 5-7"}
@@ -326,7 +319,7 @@ def test_telemetry_has_the_apps_name_where_it_is_given_none(find: Find) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ('cron_dialect = "or"', "must be `and` (Motia: both fields of days) or `unix` (either); got `'or'`"),
+        ('cron_dialect = "or"', "must be `and` or `unix`; got `'or'`"),
         ("cron_dialect = []", "must be `and`"),
         ("streams = 3", "`streams` must be a table"),
         ('streams.authenticate = "auth.py"', "a Python file of the project and a function in it"),
@@ -341,9 +334,9 @@ def test_telemetry_has_the_apps_name_where_it_is_given_none(find: Find) -> None:
     ],
 )
 def test_settings_that_cannot_be_are_found_at_their_line(find: Find, line: str, says: str) -> None:
-    for file, head in (("treadle.toml", ""), ("pyproject.toml", "[tool.treadle]")):
+    for file, head in (("pyproject.toml", "[tool.treadle]"), ("treadle.toml", "")):
         found = only(
-            find({"treadle.toml": "", "pyproject.toml": "", file: f"{head}\n# x\n{line}\n[z]"}),
+            find({"pyproject.toml": "", file: f"{head}\n# x\n{line}\n[z]"}),
             "project-setting-invalid",
         )
         assert says in found.message

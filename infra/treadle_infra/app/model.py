@@ -16,6 +16,7 @@ TableOperation = Literal["get", "set", "delete", "get_group", "clear", "send", "
 Architecture = Literal["arm64", "x86_64"]
 Validation = Literal["enforce", "warn", "off"]
 """What becomes of a body or message that does not fit its schema: refused, told in the log, or not looked at."""
+LogLevel = Literal["debug", "info", "warn", "error"]
 CronDialect = Literal["and", "unix"]
 """What an expression means that restricts the day of the month and the day of the week: both (Motia), or either."""
 
@@ -237,6 +238,8 @@ class App:
     `shows_project_folder`: in `treadle dev`, steps see and write the project's folder, as in Motia.
     `packages`: what each function runs with, by its step's name; one that imports no package has no entry.
     `package`: the name of the project's folder where its files import it by that, else None.
+    `tags` are the project's own, by key. The tables of `production_stages`
+    outlive their stack.
     """
 
     name: str
@@ -249,3 +252,7 @@ class App:
     cors: Cors | None = Cors()
     shows_project_folder: bool = False
     package: str | None = None
+    log_level: LogLevel = "info"
+    log_retention_days: int = 14
+    tags: tuple[tuple[str, str], ...] = ()
+    production_stages: tuple[str, ...] = ("prod",)

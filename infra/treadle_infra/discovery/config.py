@@ -45,6 +45,7 @@ from treadle_infra.discovery.file_usage import ContextArgument
 from treadle_infra.discovery.handlers import check_function
 from treadle_infra.discovery.infrastructure import (
     API_TIMEOUT_LIMIT_SECONDS,
+    DEFAULT_MEMORY_MB,
     Infrastructure,
     queue_problems,
     read_infrastructure,
@@ -88,21 +89,31 @@ class StepConfig:
     contexts: frozenset[ContextArgument] = frozenset()
 
 
-def read_step_config(
-    config: Mapping[str, Any], places: ConfigPlaces, dialect: CronDialect = "and", validation: Validation = "warn"
-) -> StepConfig:
-    """The step of a config; usage and files are not in it yet.
+@dataclass(frozen=True, slots=True)
+class StepDefaults:
+    """What holds where a step says nothing of its own; `dialect` is that of all cron expressions.
 
-    `dialect` is that of its cron expressions, `validation` what holds where the step says nothing of its own.
+    `timeout_seconds` None: by the kind of the step's trigger.
     """
+
+    dialect: CronDialect = "and"
+    validation: Validation = "warn"
+    memory_mb: int = DEFAULT_MEMORY_MB
+    timeout_seconds: int | None = None
+
+
+def read_step_config(
+    config: Mapping[str, Any], places: ConfigPlaces, defaults: StepDefaults = StepDefaults()
+) -> StepConfig:
+    """The step of a config; usage and files are not in it yet."""
     findings: list[Finding] = []
     read = _read_1 if "triggers" in config else _read_0
-    found = read(config, places, findings, dialect)
+    found = read(config, places, findings, defaults)
     broken = any(finding.severity == "error" for finding in findings)
     if found is None or broken:
         return StepConfig(None, tuple(findings))
     if found.step is not None:
-        step = dataclasses.replace(found.step, validation=config.get("validation") or validation)
+        step = dataclasses.replace(found.step, validation=config.get("validation") or defaults.validation)
         findings += _unchecked(step, config, places)
         found = dataclasses.replace(found, step=step)
     return dataclasses.replace(found, findings=tuple(findings))
@@ -141,7 +152,7 @@ def read_stream_config(config: Mapping[str, Any], places: ConfigPlaces) -> tuple
 
 
 def _read_0(
-    config: Mapping[str, Any], places: ConfigPlaces, findings: list[Finding], dialect: CronDialect
+    config: Mapping[str, Any], places: ConfigPlaces, findings: list[Finding], defaults: StepDefaults
 ) -> StepConfig | None:
     kind: object = config.get("type")
     if kind is None:
@@ -178,7 +189,7 @@ def _read_0(
             topics = dict.fromkeys(read.subscribes)
             triggers = tuple(TopicTrigger(topic, read.input, infrastructure.queue, where) for topic in topics)
         case CronStep():
-            cron = read_cron_trigger(read, dialect, places, findings)
+            cron = read_cron_trigger(read, defaults.dialect, places, findings)
             triggers = () if cron is None else (cron,)
     step = Step(
         name=read.name,
@@ -188,8 +199,8 @@ def _read_0(
         flows=tuple(read.flows),
         description=read.description,
         permissions=_permissions(read.permissions),
-        memory_mb=infrastructure.memory_mb,
-        timeout_seconds=infrastructure.timeout_seconds,
+        memory_mb=infrastructure.memory_mb or defaults.memory_mb,
+        timeout_seconds=infrastructure.timeout_seconds or _usual_timeout(triggers, defaults),
     )
     return StepConfig(step, (), False, *virtual, tuple(read.include_files), contexts)
 
@@ -198,7 +209,7 @@ def _read_0(
 
 
 def _read_1(
-    config: Mapping[str, Any], places: ConfigPlaces, findings: list[Finding], dialect: CronDialect
+    config: Mapping[str, Any], places: ConfigPlaces, findings: list[Finding], defaults: StepDefaults
 ) -> StepConfig | None:
     read = validate(Step1, config, places, findings, _CODE)
     if read is None:
@@ -212,7 +223,7 @@ def _read_1(
         at = ("triggers", position)
         found: Trigger | None
         if trigger.get("type") == "cron":
-            found = _read_cron_trigger(trigger, places, findings, at, dialect)
+            found = _read_cron_trigger(trigger, places, findings, at, defaults.dialect)
         else:
             found = _read_trigger(trigger, places, findings, at, infrastructure)
         triggers += _routes(found, findings) if isinstance(found, HttpTrigger) else [] if found is None else [found]
@@ -230,8 +241,8 @@ def _read_1(
         flows=tuple(read.flows),
         description=read.description,
         permissions=_permissions(read.permissions),
-        memory_mb=infrastructure.memory_mb,
-        timeout_seconds=infrastructure.timeout_seconds,
+        memory_mb=infrastructure.memory_mb or defaults.memory_mb,
+        timeout_seconds=infrastructure.timeout_seconds or _usual_timeout(triggers, defaults),
         is_flow=True,
     )
     return StepConfig(step, (), False, *virtual, tuple(read.include_files), contexts)
@@ -329,6 +340,14 @@ def _unchecked(step: Step, config: Mapping[str, Any], places: ConfigPlaces) -> l
             case CronTrigger():
                 pass
     return list(dict.fromkeys(findings))
+
+
+def _usual_timeout(triggers: Sequence[Trigger], defaults: StepDefaults) -> int | None:
+    """The project's, as far as API Gateway waits and the step's own queue keeps a message back."""
+    limits = [API_TIMEOUT_LIMIT_SECONDS for trigger in triggers if isinstance(trigger, HttpTrigger)]
+    queues = [trigger.queue.visibility_timeout_seconds for trigger in triggers if isinstance(trigger, TopicTrigger)]
+    limits += [seconds for seconds in queues if seconds]
+    return None if defaults.timeout_seconds is None else min(defaults.timeout_seconds, *limits, 900)
 
 
 def _emits(emits: Sequence[EmitConfig]) -> tuple[Emit, ...] | None:

@@ -15,7 +15,7 @@ from treadle_infra.app.model import App, CronTrigger, HttpTrigger, Step, Stream
 from treadle_infra.discovery import asgi
 from treadle_infra.discovery.authentication import authentication_file, read_authentication
 from treadle_infra.discovery.closure import DYNAMIC_IMPORT, Observed, import_closure
-from treadle_infra.discovery.config import StepConfig, read_step_config, read_stream_config
+from treadle_infra.discovery.config import StepConfig, StepDefaults, read_step_config, read_stream_config
 from treadle_infra.discovery.cors_headers import cors_header_findings
 from treadle_infra.discovery.crossing import (
     FoundStep,
@@ -62,15 +62,17 @@ class Discovery:
     findings: tuple[Finding, ...]
 
 
-def discover(project: Path, options: DiscoverOptions | None = None) -> Discovery:
-    """Reads the project in this folder. A step or stream with an error is in the findings and not in the app.
+def discover(project: Path, options: DiscoverOptions | None = None, stage: str = "dev") -> Discovery:
+    """Reads the project in this folder, as it is on a stage.
+
+    A step or stream with an error is in the findings and not in the app.
 
     Raises: TreadleError `no-such-project`, `interpreter-not-usable`.
     """
     root = Path(os.path.realpath(project))
     if not root.is_dir():
         raise TreadleError("no-such-project", f"there is no folder {project}")
-    return _Discoverer(root, options or DiscoverOptions()).discover()
+    return _Discoverer(root, options or DiscoverOptions(), stage).discover()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +86,15 @@ class _StepFiles:
 
 
 class _Discoverer:
-    def __init__(self, root: Path, options: DiscoverOptions) -> None:
+    def __init__(self, root: Path, options: DiscoverOptions, stage: str) -> None:
         self._root = root
+        self._stage = stage
         self._options = options
         self._sources = Sources(root)
         self._findings: list[Finding] = []
 
     def discover(self) -> Discovery:
-        settings = read_settings(self._root)
+        settings = read_settings(self._root, self._stage)
         files = find_files(self._root)
         self._findings += [*settings.findings, *files.findings]
         asked = settings.authenticate
@@ -119,6 +122,11 @@ class _Discoverer:
             settings.architecture,
             shows_project_folder=settings.shows_project_folder,
             package=self._root.name if any(module.closure.names_project for module in modules) else None,
+            cors=settings.cors,
+            log_level=settings.log_level,
+            log_retention_days=settings.log_retention_days,
+            tags=settings.tags,
+            production_stages=settings.production_stages,
         )
         answering = {path: None for step in app.steps if _answers_http(step) for path in step.files}
         python_files = [path for path in answering if path.endswith(".py")]
@@ -152,7 +160,7 @@ class _Discoverer:
             if module.config is not None:
                 is_application = asgi.is_application(module.config, module.function)
                 written = asgi.api_config(module.config) if is_application else module.config
-                config = read_step_config(written, module.places, settings.cron_dialect, settings.validation)
+                config = read_step_config(written, module.places, _defaults(settings))
             configs.append(config)
             files = self._files(module, config.include_files)
             self._findings += [*files.findings, *config.findings]
@@ -208,6 +216,10 @@ def _checked(module: Module, step: Step) -> tuple[list[Finding], Step]:
 
 def _is_only_scheduled(step: Step) -> bool:
     return all(isinstance(trigger, CronTrigger) for trigger in step.triggers)
+
+
+def _defaults(settings: ProjectSettings) -> StepDefaults:
+    return StepDefaults(settings.cron_dialect, settings.validation, settings.memory_mb, settings.timeout_seconds)
 
 
 def _reading_state(step: Step, settings: ProjectSettings) -> Step:

@@ -42,7 +42,7 @@ _MEANT = {"retries": "set `infrastructure.queue.maxRetries`", "memory": "write `
 
 @dataclass(frozen=True, slots=True)
 class Infrastructure:
-    memory_mb: int = DEFAULT_MEMORY_MB
+    memory_mb: int | None = None
     timeout_seconds: int | None = None
     queue: QueueSettings = field(default_factory=QueueSettings)
 
@@ -60,7 +60,7 @@ def read_infrastructure(
     handler = reader.section(config or {}, "handler", {"ram", "cpu", "timeout"})
     ram, timeout = _read_handler(reader, handler)
     queue = _read_queue(reader, config or {}, timeout) if has_queue else QueueSettings()
-    return Infrastructure(ram or DEFAULT_MEMORY_MB, timeout, queue)
+    return Infrastructure(ram, timeout, queue)
 
 
 def queue_problems(queue: QueueSettings, reject: Callable[[str, str], None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,10 @@ from typing import Any
 from treadle_infra.app.findings import Finding, SourceLocation, error
 
 _SYNTAX_ERROR_PLACE = re.compile(r" \(at line (\d+), column \d+\)\Z| \(at end of document\)\Z")
+_KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
+_HEADER = re.compile(rf"\s*\[\s*({_KEYS})\s*\]")
+_SETTING = re.compile(rf"\s*({_KEYS})\s*=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +26,30 @@ class TomlFile:
     text: str = ""
     values: Mapping[str, Any] | None = None
 
-    def line(self, key: str, table: str) -> SourceLocation:
-        """Where `key` is set in `[table]` (`""`: before the first table), else where the table begins, else line 1."""
-        current, found = "", 1
-        outer, _, inner = table.rpartition(".")
-        for number, line in enumerate(self.text.splitlines(), start=1):
-            header = re.match(r"\s*\[([^\[\]]+)\]", line)
-            if header:
-                current = header[1].replace('"', "").replace(" ", "")
-                found = number if current == table else found
-            elif current == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
-                return SourceLocation(self.path, number)
-            elif inner and current == outer and re.match(rf"\s*[\"']?{re.escape(inner)}[\"']?\s*[=.]", line):
-                found = number
-        return SourceLocation(self.path, found)
+    def place(self, keys: Sequence[str | int]) -> SourceLocation:
+        """Where the value under these keys is set, else where the nearest table around it begins, else line 1."""
+        wanted = tuple(keys)
+        best, line = 0, 1
+        for number, found in _lines(self.text):
+            if len(found) > best and found == wanted[: len(found)]:
+                best, line = len(found), number
+        return SourceLocation(self.path, line)
+
+
+def _lines(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """The lines that name a table or set a key, with the keys that lead there."""
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        header, setting = _HEADER.match(line), _SETTING.match(line)
+        if header:
+            table = _split(header[1])
+            yield number, table
+        elif setting:
+            yield number, (*table, *_split(setting[1]))
+
+
+def _split(keys: str) -> tuple[str, ...]:
+    return tuple(found.strip("\"'") for found in re.findall(_KEY, keys))
 
 
 def read_toml(project: Path, name: str, findings: list[Finding]) -> TomlFile:

@@ -13,7 +13,7 @@ from treadle_infra.discovery.places import ConfigPlaces, Keys
 
 M = TypeVar("M", bound=BaseModel)
 
-_KINDS = {
+KINDS = {
     "string_type": "a text",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -54,15 +54,15 @@ def _finding(details: ErrorDetails, model: type[BaseModel], places: ConfigPlaces
         case "missing":
             return error(code, f"`{name}` is required", where)
         case "extra_forbidden":
-            known = _known_keys(model, details["loc"][:-1])
+            known = known_keys(model, details["loc"][:-1])
             hint = closest(str(keys[-1]), known) or f"the keys are: {', '.join(sorted(known))}"
             return error(code, f"Unrecognized key(s) in object: '{name}'", where, hint)
         case "too_short":
             return error(code, f"`{name}` must not be empty", where)
         case "literal_error":
             return error(code, f"`{name}` must be one of {context['expected']}; got {shown(given)}", where)
-        case kind if kind in _KINDS:
-            return error(code, f"`{name}` must be {_KINDS[kind]}; got {shown(given)}", where)
+        case kind if kind in KINDS:
+            return error(code, f"`{name}` must be {KINDS[kind]}; got {shown(given)}", where)
         case _:
             return error(code, f"`{name}`: {details['msg']}", where)
 
@@ -81,7 +81,7 @@ def shown(value: object) -> str:
     return f"`{text}`" if len(text) <= 60 else f"`{text[:57]}...`"
 
 
-def _known_keys(model: type[BaseModel], keys: Keys) -> list[str]:
+def known_keys(model: type[BaseModel], keys: Keys) -> list[str]:
     """The keys that an object inside the config can have."""
     current: type[BaseModel] | None = model
     for key in keys:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from treadle.names import Names, tag_value
@@ -88,8 +88,11 @@ https://docs.aws.amazon.com/sns/latest/dg/fifo-high-throughput.html
 class ResourceBuilder:
     """Builds the template's entry for each resource of one stack."""
 
-    def __init__(self, app: str, stage: str, code_keys: Mapping[str, str]) -> None:
+    def __init__(
+        self, app: str, stage: str, code_keys: Mapping[str, str], tags: Iterable[tuple[str, str]] = ()
+    ) -> None:
         """`code_keys`: the S3 key of each step's zip, and of each layer's by the layer's own key."""
+        self._own_tags = dict[str, Json](tags)
         self._app = app
         self._stage = stage
         self._code_keys = code_keys
@@ -387,7 +390,7 @@ class ResourceBuilder:
         tags: Object = {"treadle:app": self._app, "treadle:stage": self._stage}
         if origin.step is not None:
             tags["treadle:step"] = tag_value(origin.step)
-        return tags
+        return {**tags, **self._own_tags}
 
     def _tags(self, origin: Origin) -> Json:
         return [{"Key": key, "Value": value} for key, value in self._tag_map(origin).items()]

@@ -50,7 +50,7 @@ def build_stacks(topology: Topology, code_keys: Mapping[str, str], former: Mappi
 
     Raises: TreadleError `stack-too-large`.
     """
-    builder = ResourceBuilder(topology.app, topology.stage, code_keys)
+    builder = ResourceBuilder(topology.app, topology.stage, code_keys, topology.tags)
     entries = {logical_id_of(resource.ref): builder.build(resource) for resource in topology.resources}
     units = {logical_id_of(resource.ref): unit_of(resource) for resource in topology.resources}
     placed = place(_needs(entries, units), former)

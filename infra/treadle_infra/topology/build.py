@@ -59,13 +59,9 @@ from treadle_infra.topology.references import (
 )
 from treadle_infra.topology.settings import (
     DEAD_LETTER_RETENTION_SECONDS,
-    LOG_RETENTION_DAYS,
     PYTHON_RUNTIME,
     environment,
 )
-
-PRODUCTION_STAGES = frozenset({"prod"})
-"""The stages whose data outlives their stack."""
 
 INTEGRATION_TIMEOUT_MILLISECONDS = 30_000
 """Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
@@ -84,7 +80,7 @@ def build_topology(app: App, placement: Placement) -> Topology:
     resources: list[Resource] = [*builder.shared()]
     for step in app.steps:
         resources += builder.step(step)
-    return Topology(app.name, placement.stage, placement.stack_name, tuple(resources))
+    return Topology(app.name, placement.stage, placement.stack_name, tuple(resources), app.tags)
 
 
 class _Builder:
@@ -92,7 +88,7 @@ class _Builder:
         self._app = app
         self._placement = placement
         self._names = Names(app.name, placement.stage)
-        self._keeps_data = placement.stage in PRODUCTION_STAGES
+        self._keeps_data = placement.stage in app.production_stages
         self._schedules = scheduled(app, self._names)
         answering = ((step.name, len(_http_triggers(step))) for step in app.steps if _http_triggers(step))
         self._apis = api_numbers(answering, placement.former.apis)
@@ -121,7 +117,7 @@ class _Builder:
         origin = Origin(step.name, step.where)
         http_triggers, settings = _http_triggers(step), queue_settings(step)
         times = timing(step, settings)
-        yield LogGroup(LogGroupRef(step.name), self._names.log_group(step.name), LOG_RETENTION_DAYS, origin)
+        yield LogGroup(LogGroupRef(step.name), self._names.log_group(step.name), self._app.log_retention_days, origin)
         yield Role(RoleRef(step.name), self._names.role(step.name), grants_for(step, self._app), origin)
         yield self._function(step, handler_of(step), times.function_seconds, origin)
         yield Alias(AliasRef(step.name), LIVE_ALIAS, FunctionRef(step.name), origin)
@@ -144,7 +140,7 @@ class _Builder:
             architecture=self._app.architecture,
             memory_mb=step.memory_mb,
             timeout_seconds=timeout_seconds,
-            environment=environment(self._names),
+            environment=environment(self._app, self._names),
             connections=WebSocketStageRef() if self._app.streams else None,
             role=RoleRef(step.name),
             log_group=LogGroupRef(step.name),

@@ -43,7 +43,6 @@ from treadle_infra.topology.references import (
 )
 from treadle_infra.topology.settings import (
     DEAD_LETTER_RETENTION_SECONDS,
-    LOG_RETENTION_DAYS,
     PYTHON_RUNTIME,
     environment,
 )
@@ -106,7 +105,7 @@ def _function(
     app: App, name: str, entry: str, timeout_seconds: int, memory_mb: int, grants: tuple[Grant, ...], names: Names
 ) -> Iterator[Resource]:
     """One of Treadle's own functions with what belongs to it."""
-    yield LogGroup(LogGroupRef(name), names.log_group(name), LOG_RETENTION_DAYS, SHARED)
+    yield LogGroup(LogGroupRef(name), names.log_group(name), app.log_retention_days, SHARED)
     yield Role(RoleRef(name), names.role(name), grants, SHARED)
     yield Function(
         ref=FunctionRef(name),
@@ -116,7 +115,7 @@ def _function(
         architecture=app.architecture,
         memory_mb=memory_mb,
         timeout_seconds=timeout_seconds,
-        environment=environment(names),
+        environment=environment(app, names),
         connections=WebSocketStageRef(),
         role=RoleRef(name),
         log_group=LogGroupRef(name),

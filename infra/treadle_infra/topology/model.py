@@ -446,12 +446,16 @@ ResourceT = TypeVar("ResourceT", bound=Resource)
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Everything an app needs on one stage, in a stable order: what is shared first, then step by step."""
+    """Everything an app needs on one stage, in a stable order: what is shared first, then step by step.
+
+    `tags` are the project's own, on every resource that takes some.
+    """
 
     app: str
     stage: str
     stack_name: str
     resources: tuple[Resource, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
 
     def of(self, kind: type[ResourceT]) -> Iterator[ResourceT]:
         """The resources of one kind, in order."""
