@@ -16,12 +16,27 @@ import pytest
 
 from support.command import screen_of_dev, treadle
 from support.projects import EXAMPLES
+from treadle_infra.scaffold import TEMPLATES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 PACKAGES = ("adapter/treadle", "infra/treadle_infra", "localstack/treadle_local", "cli/treadle_cli")
-COMMANDS = ("dev", "check", "synth", "deploy", "remove", "invoke", "emit", "logs", "trace", "new", "openapi", "cron")
+COMMANDS = (
+    "dev",
+    "check",
+    "synth",
+    "deploy",
+    "remove",
+    "invoke",
+    "emit",
+    "logs",
+    "trace",
+    "new",
+    "openapi",
+    "cron",
+    "step",
+)
 
 
 def page_name(page: Path) -> str:
@@ -174,7 +189,8 @@ def kebab_case_texts(*packages: str) -> set[str]:
 def test_every_code_in_the_source_is_listed() -> None:
     in_calls = severities_by_code()
     no_codes = {"utf-8", "us-east-1", "execute-api", "x-api-key"}
-    names_of_others = {"treadle-bootstrap", "broken-uploads", "continue-update-rollback", "describe-stack-events"}
+    names_of_others = set(TEMPLATES)
+    names_of_others |= {"treadle-bootstrap", "broken-uploads", "continue-update-rollback", "describe-stack-events"}
     names_of_others |= {"cancel-update-stack", "iii-motia", "iii-sdk", "motia-state-values", "motia-project-folder"}
     names_of_others |= {"site-packages", "content-type"}
     kinds_of_things = {"event-source-mapping", "log-group", "may-replace", "take-back"}

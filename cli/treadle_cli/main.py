@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from treadle_cli import terminal
-from treadle_cli.commands import check, cron, deploy, dev, emit, invoke, logs, new, openapi, remove, synth, trace
+from treadle_cli.commands import check, cron, deploy, dev, emit, invoke, logs, new, openapi, remove, step, synth, trace
 from treadle_cli.planned import Commands
 from treadle_infra.app.findings import TreadleError
 
@@ -36,6 +36,7 @@ app.command("emit")(emit.emit)
 app.command("logs")(logs.logs)
 app.command("trace")(trace.trace)
 app.add_typer(cron.app, name="cron")
+app.add_typer(step.app, name="step")
 app.command("new")(new.new)
 app.command("openapi")(openapi.openapi)
 

@@ -1,6 +1,7 @@
 """New projects from templates.
 
-In a template's text files `NAME` stands for the app's name; `gitignore` becomes `.gitignore`.
+A project has the files of `_common` and those of its template. In some, `NAME` stands for the app's name; `gitignore`
+becomes `.gitignore`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from pathlib import Path
 from treadle.names import legal_app_name
 from treadle_infra.app.findings import TreadleError
 
-TEMPLATES = ("messaging",)
+TEMPLATES = ("messaging", "todo-api", "ai-agent", "human-approval")
+_COMMON = "_common"
 _NAMED = frozenset({"README.md", "treadle.toml"})
 
 
@@ -34,15 +36,24 @@ def create_project(folder: Path, template: str) -> tuple[str, ...]:
         ) from None
 
 
+def files_of_template(template: str, name: str) -> dict[str, str]:
+    """The texts that a project of this legal name gets, by their paths in it, sorted."""
+    texts: dict[str, str] = {}
+    with as_file(files("treadle_infra") / "templates") as templates:
+        for source in (templates / _COMMON, templates / template):
+            for path in source.rglob("*"):
+                if path.is_file() and "__pycache__" not in path.parts:
+                    relative = path.relative_to(source)
+                    target = relative.with_name(".gitignore" if relative.name == "gitignore" else relative.name)
+                    text = path.read_text(encoding="utf-8")
+                    texts[target.as_posix()] = text.replace("NAME", name) if relative.name in _NAMED else text
+    return dict(sorted(texts.items()))
+
+
 def _write_template(folder: Path, template: str) -> tuple[str, ...]:
-    name = legal_app_name(folder.resolve().name)
-    written: list[str] = []
-    with as_file(files("treadle_infra") / "templates" / template) as source:
-        for path in sorted(path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-            relative = path.relative_to(source)
-            target = folder / relative.with_name(".gitignore" if relative.name == "gitignore" else relative.name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            text = path.read_text()
-            target.write_text(text.replace("NAME", name) if relative.name in _NAMED else text)
-            written.append(target.relative_to(folder).as_posix())
-    return tuple(written)
+    texts = files_of_template(template, legal_app_name(folder.resolve().name))
+    for path, text in texts.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    return tuple(texts)

@@ -82,7 +82,10 @@ def test_new_refuses_a_template_that_there_is_not_and_names_those_there_are(tmp_
     done = treadle("new", "my-app", "--template", "shop", folder=tmp_path)
 
     assert done.code == 1
-    assert done.err == "error[no-such-template]: there is no template `shop`\nhint: the templates are: messaging\n"
+    assert done.err == (
+        "error[no-such-template]: there is no template `shop`\n"
+        "hint: the templates are: messaging, todo-api, ai-agent, human-approval\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -93,3 +96,60 @@ def test_new_in_a_place_that_cannot_be_written_is_no_bug(tmp_path: Path) -> None
 
     assert done.code == 1
     assert done.err.startswith("error[folder-not-writable]: file/my-app cannot be written: Not a directory\n")
+
+
+# treadle step new
+
+
+def step_new(project: Path, *arguments: str) -> str:
+    done = treadle("step", "new", *arguments, "-C", project)
+    assert (done.code, done.out) == (0, ""), done.err
+    return done.err.strip()
+
+
+def test_every_kind_of_new_step_passes_the_check(tmp_path: Path) -> None:
+    project = tmp_path / "shop"
+    project.mkdir()
+
+    written = [
+        step_new(project, "PlaceOrder", "--method", "post", "--path", "/orders/:id", "--emits", "ship order.wanted"),
+        step_new(project, "ship order", "--type", "event", "--subscribes", "ship order.wanted", "--flow", 'the "shop"'),
+        step_new(project, "count-orders", "--type", "cron", "--cron", "*/5 * * * *"),
+        step_new(project, "orders", "--type", "stream"),
+        step_new(project, "Customer", "--type", "noop", "--emits", "asked"),
+    ]
+
+    assert written == [
+        *("steps/place_order_step.py", "steps/ship_order_step.py", "steps/count_orders_step.py"),
+        *("steps/orders_stream.py", "steps/customer_step.py"),
+    ]
+    checked = treadle("check", project, "--json")
+    assert [finding for finding in checked.json()["findings"] if finding["code"] != "bytecode-not-built"] == []
+    assert '"flows": ["the \\"shop\\""],' in (project / "steps" / "ship_order_step.py").read_text()
+
+
+def test_a_new_step_goes_where_the_others_are(tmp_path: Path) -> None:
+    write(tmp_path, "src/a_step.py", "")
+
+    assert step_new(tmp_path, "HTTPStatus2Page") == "src/http_status_2_page_step.py"
+    assert step_new(tmp_path, "other_step", "--dir", "src/deep") == "src/deep/other_step.py"
+    assert '"name": "HTTPStatus2Page"' in (tmp_path / "src" / "http_status_2_page_step.py").read_text()
+
+
+def test_a_new_step_never_replaces_a_file(tmp_path: Path) -> None:
+    write(tmp_path, "steps/hello_step.py", "mine")
+
+    done = treadle("step", "new", "Hello", "-C", tmp_path)
+
+    assert done.code == 1
+    assert "error[step-exists]" in done.err
+    assert (tmp_path / "steps" / "hello_step.py").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["../x"], "name-not-allowed"), (["A", "--method", "FETCH"], "step-")])
+def test_what_cannot_be_a_step_is_refused(tmp_path: Path, arguments: list[str], code: str) -> None:
+    done = treadle("step", "new", *arguments, "-C", tmp_path)
+
+    assert done.code == 1
+    assert f"error[{code}" in done.err
+    assert list(tmp_path.iterdir()) == []

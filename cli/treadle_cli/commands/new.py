@@ -21,7 +21,9 @@ def new(
 ) -> None:
     """Make a new project in a new folder.
 
-    Its template `messaging` has an API step that answers and emits a message, and an event step that works on it.
+    The templates, each with its own tests: `messaging` (an API step emits, an event step works on it, a cron step
+    counts), `todo-api` (a REST API and a page that shows every change at once), `ai-agent` (a flow that plans, looks
+    up and streams its answer), `human-approval` (a flow that waits for a person).
     """
     from treadle_infra.scaffold import create_project
 

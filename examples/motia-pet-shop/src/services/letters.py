@@ -1,0 +1,2 @@
+def welcome(template, name):
+    return template.strip().replace("{name}", name)
