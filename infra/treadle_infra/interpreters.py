@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 LAMBDA_PYTHON = "3.13"
-"""The version behind the runtime `python3.13` that every Python step gets."""
+"""The version behind the runtime `python3.13` that Python steps get unless the project says otherwise."""
 
 _PROBE = """
 import json, sys, sysconfig
@@ -22,15 +22,16 @@ _PROBE_TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python that runs here. `matches` is set when its version is the Lambda runtime's."""
+    """A Python that runs here. `matches` is set when its version is the Lambda runtime's, which is `wanted`."""
 
     path: str
     version: str
     platform: str
+    wanted: str = LAMBDA_PYTHON
 
     @property
     def matches(self) -> bool:
-        return self.version == LAMBDA_PYTHON
+        return self.version == self.wanted
 
 
 def user_cache() -> Path:
@@ -39,19 +40,19 @@ def user_cache() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "treadle"
 
 
-def find_interpreter() -> Interpreter:
+def find_interpreter(version: str = LAMBDA_PYTHON) -> Interpreter:
     """The interpreter of the Lambda runtime's version, else the one that runs Treadle.
 
     Tried by running them, since a `python3.13` on PATH may be a shim that fails: PATH, pyenv's versions, what uv knows.
     The answer is kept in the user's cache and used for as long as that file still runs as the same version.
     """
-    found = find_python(LAMBDA_PYTHON)
+    found = find_python(version)
     if found is not None:
-        return found
+        return replace(found, wanted=version)
     own = _probe(sys.executable)
     if own is None:  # what runs this line runs
         raise RuntimeError(f"{sys.executable} does not run")
-    return own
+    return replace(own, wanted=version)
 
 
 def find_python(version: str) -> Interpreter | None:

@@ -121,6 +121,22 @@ def test_a_pyproject_without_settings_goes_with_a_treadle_toml(find: Find) -> No
         ('[tags]\n"aws:x" = "y"', 2, "tags that begin with `aws:` or `treadle:`", None),
         ('[tags]\nteam = "a\\nb;"', 2, "a tag's value has at most 256 letters", None),
         ("\n".join(["[tags]", *(f'k{number} = "v"' for number in range(48))]), 1, "47 tags beside Treadle's own", None),
+        (
+            'runtime = "python3.10"',
+            1,
+            "`runtime` must be `python3.11`, `python3.12`, `python3.13` or `python3.14`",
+            None,
+        ),
+        (
+            "[environment]\nPORT = 3000",
+            2,
+            "`environment.PORT` must be a text; got `3000`",
+            'write it in quotes: `"3000"`',
+        ),
+        ('[environment]\nA-B = "x"', 2, "a variable's name is a letter", None),
+        ('[environment]\nAWS_REGION = "x"', 2, "`AWS_REGION` is set by Lambda or by Treadle", None),
+        ('[environment]\nTREADLE_APP = "x"', 2, "`TREADLE_APP` is set by Lambda or by Treadle", None),
+        ('log_level = "warn"\n[environment]\nLOG_LEVEL = "info"', 3, "say the same thing", "keep `log_level`"),
         ('production_stages = ["Prod"]', 1, "`Prod` cannot be a stage's name", None),
         ("[stages.Prod]", 1, "`Prod` cannot be a stage's name", None),
         ("stages = 1", 1, "`stages` must be a table", "begin one with `[stages]`"),
@@ -154,7 +170,7 @@ def in_pyproject(text: str) -> str:
         ("memory = 512", 1, "did you mean `memory_mb`?"),
         ("timeout = 3", 1, "did you mean `timeout_seconds`?"),
         ("Log-Level = 3", 1, "did you mean `log_level`?"),
-        ("[tools]\n[cors]\nallow_origins = []", 1, "the settings are: architecture"),
+        ("[tools]\n[cors]\nallow_origins = []", 1, "the settings are: runtime"),
         ("[cors]\nallow_origins = []", 2, "did you mean `origins`?"),
         ("[stages.prod]\nmemory = 512", 2, "did you mean `memory_mb`?"),
         ('[stages.prod]\nname = "x"', 2, "set it in the whole project's settings, for all stages"),
@@ -227,6 +243,25 @@ def test_a_timeout_for_all_stays_within_the_queues_that_say_how_long_a_message_w
     step = step_of(settings(find, "timeout_seconds = 120", **{"steps/a_step.py": event(queue)}))
 
     assert step.timeout_seconds == 60
+
+
+def test_variables_beyond_lambdas_limit_are_an_error_that_names_the_biggest(find: Find) -> None:
+    text = f'[environment]\nSMALL = "x"\n[stages.prod.environment]\nLARGE = "{"x" * 3000}"\nMIDDLE = "{"é" * 500}"\n'
+
+    found = only(settings(find, text), "environment-too-large")
+
+    assert str(found.where) == "treadle.toml:4"
+    assert "the biggest are `LARGE` (3,012), `MIDDLE` (1,013), `SMALL` (13)" in found.message
+
+
+def test_modules_find_the_projects_variables_when_they_are_imported(find: Find) -> None:
+    source = 'import os\nNAME = os.environ["WHOM"]\nconfig = {"name": NAME, "type": "event", "subscribes": ["x"]}'
+    text = 'environment = {WHOM = "Ann"}\n[stages.prod.environment]\nWHOM = "Bob"'
+    files = {"steps/a_step.py": f"{source}\nasync def handler(data, context): pass\n"}
+
+    assert step_of(settings(find, text, **files)).name == "Ann"
+    assert step_of(settings(find, text, "prod", **files)).name == "Bob"
+    assert step_of(settings(find, text, **files, **{".env": "WHOM=Eve"})).name == "Eve"
 
 
 def test_production_stages_are_the_projects_own(tmp_path: Path) -> None:

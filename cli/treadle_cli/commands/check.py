@@ -28,7 +28,7 @@ def check(
     from treadle_infra.options import usual_options
 
     chosen = project_folder(folder, project)
-    compilation = compile_project(chosen, stage, usual_options(chosen))
+    compilation = compile_project(chosen, stage, usual_options(chosen, stage=stage))
     if as_json:
         terminal.show_json({"findings": [terminal.finding_json(finding) for finding in compilation.findings]})
     else:

@@ -72,7 +72,7 @@ def _assembly(project: Path, stage: str, target: Target) -> Assembly:
     from treadle_infra.compile import compile_project
     from treadle_infra.options import usual_options
 
-    options = dataclasses.replace(usual_options(project, target), proves=True)
+    options = dataclasses.replace(usual_options(project, target, stage), proves=True)
     compilation = compile_project(project, stage, options)
     if has_errors(compilation.findings):
         raise FindingsError(compilation.findings)

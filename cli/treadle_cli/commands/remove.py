@@ -55,7 +55,7 @@ def remove(
     from treadle_infra.deploy.aws_errors import aws_errors
     from treadle_infra.discovery.project import read_settings
 
-    app = read_settings(chosen).app_name
+    app = read_settings(chosen, stage).app_name
     with aws_errors():
         account = sign_in(AccountOptions(profile, region, endpoint_url))
         _Removing(account, app, stage, yes=yes, as_json=as_json).run(deletes_data=delete_data)

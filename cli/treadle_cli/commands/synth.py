@@ -38,7 +38,7 @@ def synth(
     from treadle_infra.synth.assembly import write_assembly
 
     chosen = project_folder(folder, project)
-    options = usual_options(chosen, (target or TargetName.AWS).value)
+    options = usual_options(chosen, (target or TargetName.AWS).value, stage)
     compilation = compile_project(chosen, stage, dataclasses.replace(options, proves=True))
     if has_errors(compilation.findings):
         raise FindingsError(compilation.findings)

@@ -14,6 +14,8 @@ HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS",
 """`ANY`: an application's, which answers every method."""
 TableOperation = Literal["get", "set", "delete", "get_group", "clear", "send", "update", "list_groups"]
 Architecture = Literal["arm64", "x86_64"]
+Runtime = Literal["python3.11", "python3.12", "python3.13", "python3.14"]
+"""Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
 Validation = Literal["enforce", "warn", "off"]
 """What becomes of a body or message that does not fit its schema: refused, told in the log, or not looked at."""
 LogLevel = Literal["debug", "info", "warn", "error"]
@@ -238,7 +240,7 @@ class App:
     `shows_project_folder`: in `treadle dev`, steps see and write the project's folder, as in Motia.
     `packages`: what each function runs with, by its step's name; one that imports no package has no entry.
     `package`: the name of the project's folder where its files import it by that, else None.
-    `tags` are the project's own, by key. The tables of `production_stages`
+    `tags` and `environment` are the project's own, by key. The tables of `production_stages`
     outlive their stack.
     """
 
@@ -253,6 +255,13 @@ class App:
     shows_project_folder: bool = False
     package: str | None = None
     log_level: LogLevel = "info"
+    environment: tuple[tuple[str, str], ...] = ()
+    runtime: Runtime = "python3.13"
     log_retention_days: int = 14
     tags: tuple[tuple[str, str], ...] = ()
     production_stages: tuple[str, ...] = ("prod",)
+
+    @property
+    def python_version(self) -> str:
+        """Of the runtime, as "3.13"."""
+        return self.runtime.removeprefix("python")

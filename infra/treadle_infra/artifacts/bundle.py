@@ -20,6 +20,7 @@ from treadle_infra.artifacts.bytecode import Bytecode, SourceFile, bytecode_path
 from treadle_infra.artifacts.files import replace_file
 from treadle_infra.artifacts.manifest_slice import manifest_slice, system_slice
 from treadle_infra.artifacts.model import Artifact
+from treadle_infra.interpreters import LAMBDA_PYTHON
 from treadle_infra.topology.build import fifo_topics
 
 BUNDLE_FORMAT = 1
@@ -76,7 +77,13 @@ def bundle(project: Path, app: App, options: BundleOptions) -> Bundles:
         except TreadleError as problem:
             findings.append(problem.finding)
     python_files = [file for plan in plans for file in plan.files if file.zip_path.endswith(".py")]
-    bytecode = compile_sources(python_files, options.interpreter, options.cache_directory, compiles=options.compiles)
+    bytecode = compile_sources(
+        python_files,
+        options.interpreter,
+        options.cache_directory,
+        compiles=options.compiles,
+        version=app.python_version,
+    )
     writer = _Writer(options.cache_directory / "zips", bytecode)
     artifacts = {plan.function: writer.write(plan) for plan in plans}
     writer.forget_unused()
@@ -122,7 +129,7 @@ def _plan_of_step(step: Step, app: App, sources: _Sources, adapter: tuple[Source
     """Raises: TreadleError `file-unreadable`, `queue-settings-differ`, `step-too-large`."""
     files = [sources.read(path, step.name, step.where) for path in step.files]
     known = manifest_slice(step, app.telemetry, fifo_topics(app), app.package)
-    return _plan(step.name, step.where, (MANIFEST_PATH, known), files, adapter)
+    return _plan(step.name, step.where, (MANIFEST_PATH, known), files, adapter, app.python_version)
 
 
 def _plan_of_system(name: str, app: App, sources: _Sources, adapter: tuple[SourceFile, ...]) -> _Plan:
@@ -138,7 +145,8 @@ def _plan_of_system(name: str, app: App, sources: _Sources, adapter: tuple[Sourc
         if app.authentication is not None:
             for path in app.authentication.files:
                 files[path] = sources.read(path, app.authentication.function, app.authentication.where)
-    return _plan(name, None, (SYSTEM_PATH, system_slice(name, app)), [files[path] for path in sorted(files)], adapter)
+    known = (SYSTEM_PATH, system_slice(name, app))
+    return _plan(name, None, known, [files[path] for path in sorted(files)], adapter, app.python_version)
 
 
 def _plan(
@@ -147,6 +155,7 @@ def _plan(
     known: tuple[str, Mapping[str, Json]],
     files: Iterable[SourceFile],
     adapter: tuple[SourceFile, ...],
+    version: str,
 ) -> _Plan:
     path, document = known
     files = tuple(files)
@@ -161,12 +170,16 @@ def _plan(
             where=where,
             hint=f"the largest is `{max(own, key=lambda file: len(file.content)).zip_path}`",
         )
-    return _Plan(function, _artifact_key(own, adapter), (*adapter, *own))
+    return _Plan(function, _artifact_key(own, adapter, version), (*adapter, *own))
 
 
-def _artifact_key(files: Iterable[SourceFile], adapter: Iterable[SourceFile]) -> str:
-    """The adapter's version is what its files say: an edit to the adapter is another artifact."""
-    digest = hashlib.sha256(f"treadle bundle {BUNDLE_FORMAT}\n".encode())
+def _artifact_key(files: Iterable[SourceFile], adapter: Iterable[SourceFile], version: str) -> str:
+    """The adapter's version is what its files say: an edit to the adapter is another artifact.
+
+    The version of Python is that of the bytecode.
+    """
+    runtime = "" if version == LAMBDA_PYTHON else f" for Python {version}"
+    digest = hashlib.sha256(f"treadle bundle {BUNDLE_FORMAT}{runtime}\n".encode())
     for group in (adapter, files):
         for file in sorted(group, key=lambda file: file.zip_path):
             digest.update(f"{file.sha256} {file.zip_path}\n".encode())
@@ -214,7 +227,7 @@ class _Writer:
             archive[file.zip_path] = self._entry(file.zip_path, file.sha256, file.content)
             compiled = self._bytecode.compiled.get((file.zip_path, file.sha256))
             if compiled is not None:
-                compiled_path = bytecode_path(file.zip_path)
+                compiled_path = bytecode_path(file.zip_path, self._bytecode.version)
                 archive[compiled_path] = self._entry(compiled_path, file.sha256, compiled)
         return archive
 

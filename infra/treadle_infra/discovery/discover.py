@@ -107,6 +107,7 @@ class _Discoverer:
             None if cache is None else cache / "bytecode",
             self._options.spare,
             self._options.packages,
+            settings.environment,
         )
         every = [*files.files, *([] if authenticating is None else [authenticating])]
         modules = read_modules(self._root, every, self._sources, import_options, cache)
@@ -127,6 +128,8 @@ class _Discoverer:
             log_retention_days=settings.log_retention_days,
             tags=settings.tags,
             production_stages=settings.production_stages,
+            environment=settings.environment,
+            runtime=settings.runtime,
         )
         answering = {path: None for step in app.steps if _answers_http(step) for path in step.files}
         python_files = [path for path in answering if path.endswith(".py")]

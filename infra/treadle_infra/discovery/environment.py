@@ -38,10 +38,13 @@ _READ_BY_NAME = re.compile(
 _NOT_THE_PROJECTS = frozenset({"node_modules", "python_modules", "site-packages", "dist", "__pycache__", "venv"})
 
 
-def import_environment(project: Path) -> dict[str, str]:
-    """Variables for the process that imports the project's modules. Credentials of AWS are never among them."""
+def import_environment(project: Path, variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables for the process that imports the project's modules. Credentials of AWS are never among them.
+
+    `variables` are those of the project's settings; `.env` and the shell say otherwise on this machine.
+    """
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return {**_AS_ON_LAMBDA, **project_environment(project), **kept, **_NO_CREDENTIALS}
+    return {**_AS_ON_LAMBDA, **(variables or {}), **project_environment(project), **kept, **_NO_CREDENTIALS}
 
 
 def project_environment(project: Path) -> dict[str, str]:

@@ -59,7 +59,7 @@ class ImportCache:
 def _key(project: Path, options: ImportOptions) -> str:
     """A digest of all that an answer depends on besides the project's files."""
     digest = hashlib.sha256()
-    for part in (str(project), *options.extra_paths, *_identity(options.interpreter)):
+    for part in (str(project), *options.extra_paths, *_identity(options.interpreter), repr(options.variables)):
         digest.update(f"{len(part)}:{part}".encode())
     for file in (CHILD, LOADER, project / ".env"):
         with contextlib.suppress(OSError):

@@ -62,7 +62,10 @@ _TICK_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """`extra_paths`: folders with the project's third-party packages, for `sys.path`; `packages` what is in them."""
+    """`extra_paths`: folders with the project's third-party packages, for `sys.path`; `packages` what is in them.
+
+    `variables`: what the project's settings say that functions have in their environment.
+    """
 
     interpreter: str
     timeout_seconds: float
@@ -70,6 +73,7 @@ class ImportOptions:
     bytecode_folder: Path | None = None
     spare: SpareChild | None = field(default=None, compare=False)
     packages: frozenset[str] = frozenset()
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 def import_files(project: Path, requests: Sequence[Request], options: ImportOptions) -> dict[Request, Answer]:
@@ -160,12 +164,16 @@ class _Child:
         self._answer = bytearray()
         self._printed = bytearray()
         self._open: list[int] = []
-        self._environment = import_environment(project)
+        self._environment = import_environment(project, dict(options.variables))
 
     def is_for(self, project: Path, options: ImportOptions) -> bool:
         """Whether it runs, and as one would run that is started now."""
         same = (self._project, self._options) == (project, options)
-        return same and self._environment == import_environment(project) and self._process.poll() is None
+        return (
+            same
+            and self._environment == import_environment(project, dict(options.variables))
+            and self._process.poll() is None
+        )
 
     def __enter__(self) -> _Child:
         if self._open:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, cast
 
 from treadle.names import legal_app_name
 from treadle_infra.app.findings import Finding, SourceLocation, error
-from treadle_infra.app.model import Architecture, Cors, CronDialect, LogLevel, Telemetry, Validation
+from treadle_infra.app.model import Architecture, Cors, CronDialect, LogLevel, Runtime, Telemetry, Validation
 from treadle_infra.discovery.places import Keys
 from treadle_infra.discovery.project_models import INVALID_CODE, CorsTable, ProjectTable
 from treadle_infra.discovery.project_problems import SettingsSource, right_values
@@ -20,6 +21,9 @@ _PROJECT_FOLDER = "motia-project-folder"
 _ALL = "*"
 TAG_LIMIT = 47
 """AWS's 50 without Treadle's own. Source: https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html"""
+
+ENVIRONMENT_BYTES = 3_776
+"""4 KB without what Treadle sets. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 Values = Mapping[str, Any]
 
@@ -63,6 +67,13 @@ class ProjectSettings:
     log_retention_days: int = 14
     tags: tuple[tuple[str, str], ...] = ()
     production_stages: tuple[str, ...] = ("prod",)
+    runtime: Runtime = "python3.13"
+    environment: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def python_version(self) -> str:
+        """Of the runtime, as "3.13"."""
+        return self.runtime.removeprefix("python")
 
 
 def read_settings(project: Path, stage: str = "dev") -> ProjectSettings:
@@ -145,9 +156,25 @@ class _Effective:
         """What is wrong with settings that are right one by one."""
         yield from self._telemetry()
         yield from self._cors(self.table.cors)
+        yield from self._environment(self.table.environment)
         if len(self.table.tags) > TAG_LIMIT:
             message = f"a resource can have {TAG_LIMIT} tags beside Treadle's own; got {len(self.table.tags)}"
             yield error(INVALID_CODE, message, self.place("tags"))
+
+    def _environment(self, variables: Mapping[str, str]) -> Iterator[Finding]:
+        if "LOG_LEVEL" in variables and "log_level" in self.table.model_fields_set:
+            message = "`log_level` and the variable `LOG_LEVEL` say the same thing"
+            yield error(INVALID_CODE, message, self.place("environment", "LOG_LEVEL"), "keep `log_level`")
+        sizes = {name: len(_encoded({name: value})) for name, value in variables.items()}
+        if (total := len(_encoded(variables))) > ENVIRONMENT_BYTES:
+            biggest = sorted(sizes, key=lambda name: -sizes[name])[:3]
+            told = ", ".join(f"`{name}` ({sizes[name]:,})" for name in biggest)
+            message = (
+                f"the variables have {total:,} bytes and Lambda takes 4 KB, {ENVIRONMENT_BYTES:,} beside Treadle's "
+                f"own; the biggest are {told}"
+            )
+            hint = "put what is large into a file, and name that in `includeFiles`"
+            yield error("environment-too-large", message, self.place("environment", biggest[0]), hint)
 
     def _telemetry(self) -> Iterator[Finding]:
         wanted = isinstance(self._written.get("telemetry"), dict)
@@ -189,6 +216,11 @@ def _has(values: Values, keys: Keys) -> bool:
     return True
 
 
+def _encoded(variables: Mapping[str, str]) -> bytes:
+    """As Lambda measures them."""
+    return json.dumps(dict(variables), separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def _of_stage(values: Values, stage: str) -> Values:
     stages: object = values.get("stages")
     own = cast("dict[str, object]", stages).get(stage) if isinstance(stages, dict) else None
@@ -198,6 +230,7 @@ def _of_stage(values: Values, stage: str) -> Values:
 def _settings(
     table: ProjectTable, name: str, authenticate: AuthenticateSetting | None, findings: list[Finding]
 ) -> ProjectSettings:
+    variables = tuple(sorted(table.environment.items()))
     endpoint, service = table.telemetry.otlp_endpoint, table.telemetry.service_name
     return ProjectSettings(
         app_name=name,
@@ -216,6 +249,8 @@ def _settings(
         log_retention_days=table.log_retention_days,
         tags=tuple(sorted(table.tags.items())),
         production_stages=tuple(table.production_stages),
+        runtime=table.runtime,
+        environment=variables if len(_encoded(table.environment)) <= ENVIRONMENT_BYTES else (),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from treadle.names import APP_NAME_LIMIT, STAGE_NAME_LIMIT, is_app_name, is_stage_name, legal_app_name
-from treadle_infra.app.model import Architecture, CronDialect, LogLevel, Validation
+from treadle_infra.app.model import Architecture, CronDialect, LogLevel, Runtime, Validation
 from treadle_infra.discovery.config_models import problem
 from treadle_infra.discovery.validation import shown
 
@@ -53,6 +53,13 @@ _TRACES_PATH = "/v1/traces"
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/*?#@]+")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
+"""Source: https://docs.aws.amazon.com/lambda/latest/api/API_Environment.html"""
+_RESERVED = re.compile(
+    r"TREADLE_.*|AWS_(?:LAMBDA_.*|REGION|DEFAULT_REGION|EXECUTION_ENV|ACCESS_KEY|ACCESS_KEY_ID|SECRET_ACCESS_KEY"
+    r"|SESSION_TOKEN)|LAMBDA_(?:TASK_ROOT|RUNTIME_DIR)"
+)
+"""Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime"""
 _TAG_CHARACTERS = re.compile(r"[\w\s.:/=+\-@]*")
 _TAG_KEY_LIMIT, _TAG_VALUE_LIMIT = 128, 256
 """Source: https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html"""
@@ -158,6 +165,21 @@ def _tag_value(value: str) -> str:
     return value
 
 
+def _variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):
+        message = f"a variable's name is a letter and at least one more letter, digit or `_`; got {shown(name)}"
+        raise problem(INVALID_CODE, message)
+    if _RESERVED.fullmatch(name):
+        raise problem(INVALID_CODE, f"`{name}` is set by Lambda or by Treadle: no project can set it")
+    return name
+
+
+def _value(value: str) -> str:
+    if "\0" in value:
+        raise problem(INVALID_CODE, "a variable's value cannot have a NUL in it")
+    return value
+
+
 class Table(BaseModel):
     """Strict: no key that is not listed, no conversion."""
 
@@ -187,6 +209,7 @@ class TelemetryTable(Table):
 class StageTable(Table):
     """What one stage can say otherwise than the project."""
 
+    runtime: Runtime = "python3.13"
     architecture: Architecture = "arm64"
     memory_mb: Annotated[int, Field(ge=MEMORY_MB[0], le=MEMORY_MB[1])] = 256
     timeout_seconds: Annotated[int, Field(ge=TIMEOUT_SECONDS[0], le=TIMEOUT_SECONDS[1])] | None = None
@@ -195,6 +218,7 @@ class StageTable(Table):
     compatibility: list[Literal["motia-state-values", "motia-project-folder"]] = []
     log_level: LogLevel = "info"
     log_retention_days: Annotated[int, AfterValidator(_retention)] = 14
+    environment: dict[Annotated[str, AfterValidator(_variable)], Annotated[str, AfterValidator(_value)]] = {}
     cors: Annotated[CorsTable | None, BeforeValidator(_cors)] = CorsTable()
     streams: StreamsTable = StreamsTable()
     telemetry: TelemetryTable = TelemetryTable()

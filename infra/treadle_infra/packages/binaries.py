@@ -11,7 +11,9 @@ from treadle_infra.packages.platforms import LAMBDA_GLIBC
 _SHARED_OBJECT = re.compile(r".+\.(?:so(?:\.\d+)*|dylib|pyd|dll)\Z")
 
 
-def binary_problem(path: str, content: bytes, architecture: Architecture) -> str | None:
+def binary_problem(
+    path: str, content: bytes, architecture: Architecture, glibc: tuple[int, int] = LAMBDA_GLIBC
+) -> str | None:
     """What keeps Lambda from loading this file; None where nothing does, or where it is no machine code."""
     if not content.startswith(MAGIC):
         return f"`{path}` is not for Linux" if _SHARED_OBJECT.match(path) and _is_foreign(content) else None
@@ -23,8 +25,8 @@ def binary_problem(path: str, content: bytes, architecture: Architecture) -> str
         return None
     if found.machine != architecture:
         return f"`{path}` is for {found.machine}, not for {architecture}"
-    if found.glibc is not None and found.glibc > LAMBDA_GLIBC:
-        wanted, there = ("{}.{}".format(*version) for version in (found.glibc, LAMBDA_GLIBC))
+    if found.glibc is not None and found.glibc > glibc:
+        wanted, there = ("{}.{}".format(*version) for version in (found.glibc, glibc))
         return f"`{path}` needs glibc {wanted} and Lambda has {there}"
     return None
 

@@ -147,7 +147,9 @@ def _distribution(packages: Path, metadata: Path, paths: list[str], platform: Pl
         except OSError:
             continue  # dropped
         files.append(InstalledFile(path, len(content), hashlib.sha256(content).hexdigest()))
-        problem = binary_problem(path, content, platform.architecture) if platform.architecture else None
+        problem = (
+            binary_problem(path, content, platform.architecture, platform.glibc) if platform.architecture else None
+        )
         problems += [] if problem is None else [problem]
     requires = {normal_name(match[0]) for text in headers.get_all("Requires-Dist", ()) if (match := _NAME.match(text))}
     name, version = str(headers["Name"]), str(headers["Version"])

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from treadle_infra.app.model import Architecture
-from treadle_infra.interpreters import LAMBDA_PYTHON, Interpreter
+from treadle_infra.interpreters import Interpreter
 
 Target = Literal["aws", "host"]
 
 LAMBDA_GLIBC = (2, 34)
-"""The C library of Amazon Linux 2023, on which `python3.13` runs.
+"""The C library of Amazon Linux 2023, on which the runtimes run from `python3.12` on.
 
 Source: https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html
 """
-_WHEEL_TAGS: dict[Architecture, str] = {
-    "arm64": "aarch64-manylinux_2_28",
-    "x86_64": "x86_64-manylinux_2_28",
-}
-"""Wheels for a C library as old as 2.28 run on 2.34 too; nobody builds for 2.34 only."""
+_OLDER_GLIBC = {"3.11": (2, 26)}
+"""That of Amazon Linux 2. Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
+_MACHINES: dict[Architecture, str] = {"arm64": "aarch64", "x86_64": "x86_64"}
+_WHEELS, _OLDER_WHEELS = "manylinux_2_28", "manylinux_2_17"
+"""Wheels for a C library as old as 2.28 run on 2.34 too; nobody builds for 2.34 only, nor for 2.26."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,18 @@ class Platform:
     compiles: bool
     wheel_tag: str | None = None
     architecture: Architecture | None = None
+    glibc: tuple[int, int] = LAMBDA_GLIBC
 
     def __str__(self) -> str:
         return f"Lambda on {self.architecture}" if self.architecture else "this machine"
 
 
 def lambda_platform(architecture: Architecture, interpreter: Interpreter) -> Platform:
-    """Lambda's `python3.13` on this architecture; `interpreter` runs the installer, and compiles if it matches."""
-    tag = _WHEEL_TAGS[architecture]
-    return Platform(tag, LAMBDA_PYTHON, interpreter.path, interpreter.matches, tag, architecture)
+    """Lambda's Python on this architecture; `interpreter` runs the installer, and compiles if it matches."""
+    version = interpreter.wanted
+    tag = f"{_MACHINES[architecture]}-{_OLDER_WHEELS if version in _OLDER_GLIBC else _WHEELS}"
+    glibc = _OLDER_GLIBC.get(version, LAMBDA_GLIBC)
+    return Platform(tag, version, interpreter.path, interpreter.matches, tag, architecture, glibc)
 
 
 def host_platform(interpreter: Interpreter) -> Platform:

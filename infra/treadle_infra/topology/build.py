@@ -59,7 +59,6 @@ from treadle_infra.topology.references import (
 )
 from treadle_infra.topology.settings import (
     DEAD_LETTER_RETENTION_SECONDS,
-    PYTHON_RUNTIME,
     environment,
 )
 
@@ -136,7 +135,7 @@ class _Builder:
             ref=FunctionRef(step.name),
             name=self._names.function(step.name),
             handler=handler,
-            runtime=PYTHON_RUNTIME,
+            runtime=self._app.runtime,
             architecture=self._app.architecture,
             memory_mb=step.memory_mb,
             timeout_seconds=timeout_seconds,

@@ -8,14 +8,13 @@ from treadle.names import Names
 from treadle_infra.app.model import App
 from treadle_infra.topology.model import SHARED, Layer
 from treadle_infra.topology.references import LayerRef
-from treadle_infra.topology.settings import PYTHON_RUNTIME
 
 
 def layer_resources(app: App, names: Names) -> Iterator[Layer]:
     """The layers, by their keys."""
     sets = {packages.key: packages for packages in app.packages.values()}
     for key in sorted(sets):
-        yield Layer(LayerRef(key), names.layer(key), PYTHON_RUNTIME, app.architecture, sets[key].names, SHARED)
+        yield Layer(LayerRef(key), names.layer(key), app.runtime, app.architecture, sets[key].names, SHARED)
 
 
 def layers_of(app: App, function: str) -> tuple[LayerRef, ...]:

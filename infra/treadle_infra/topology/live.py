@@ -43,7 +43,6 @@ from treadle_infra.topology.references import (
 )
 from treadle_infra.topology.settings import (
     DEAD_LETTER_RETENTION_SECONDS,
-    PYTHON_RUNTIME,
     environment,
 )
 
@@ -111,7 +110,7 @@ def _function(
         ref=FunctionRef(name),
         name=names.function(name),
         handler=f"treadle.entry.{entry}.handler",
-        runtime=PYTHON_RUNTIME,
+        runtime=app.runtime,
         architecture=app.architecture,
         memory_mb=memory_mb,
         timeout_seconds=timeout_seconds,

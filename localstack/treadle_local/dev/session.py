@@ -24,6 +24,7 @@ from treadle_infra.app.model import App
 from treadle_infra.compile import Compilation, compile_project
 from treadle_infra.discovery.environment import project_environment
 from treadle_infra.discovery.importing import SpareChild
+from treadle_infra.discovery.project import read_settings
 from treadle_infra.interpreters import find_interpreter
 from treadle_infra.options import usual_options
 from treadle_infra.project_folder import prepare_folder, write_whole
@@ -169,7 +170,8 @@ class _Session:
         self._listener = await listen(self._answer, self._options.host, self._options.http_port)
         if self._options.watch and not self._options.once:
             self._edits = Edits(self._options.project)
-        interpreter = await self._compile_thread(find_interpreter)
+        settings = read_settings(self._options.project, STAGE)
+        interpreter = await self._compile_thread(lambda: find_interpreter(settings.python_version))
         runtime = await self._compile_thread(
             lambda: runtime_folder(interpreter, lambda text: self._tell(Progress(text)))
         )

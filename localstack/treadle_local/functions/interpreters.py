@@ -32,7 +32,7 @@ class Interpreters:
 
         Raises TreadleError `runtime-not-supported`, `interpreter-missing`, `runtime-client-missing`.
         """
-        if runtime in (f"python{LAMBDA_PYTHON}", f"python{self._interpreter.version}"):
+        if runtime in (f"python{self._interpreter.wanted}", f"python{self._interpreter.version}"):
             return self.default()
         if not runtime.startswith("python"):
             message = f"the runtime {runtime} is not supported by Treadle's emulator yet"

@@ -277,7 +277,9 @@ class Runtime:
         if version.logging.format == "JSON":
             settings["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
             settings["AWS_LAMBDA_LOG_LEVEL"] = version.logging.application_level or "INFO"
-        return {**self._surroundings.local_environment(), **version.environment, **settings}
+        local = self._surroundings.local_environment()
+        mine = {name: value for name, value in local.items() if not name.startswith("TREADLE_")}
+        return {**version.environment, **mine, **settings}
 
     def _say_ended(self, version: FunctionVersion, environment: Environment, request_id: str, done: Done) -> None:
         self._say(version, environment, request_id, (*done.untold, *system_logs.ended(version, request_id, done)))
