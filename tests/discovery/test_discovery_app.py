@@ -278,7 +278,7 @@ def test_the_app_has_the_name_that_the_project_gives_it(find: Find, files: Files
             {"treadle.toml": "[a]\nregion = 1"},
             "project-setting-unknown",
             "treadle.toml:1",
-            "the settings are: architecture, memory_mb, ",
+            "the settings are: runtime, architecture, memory_mb, ",
         ),
         ({"treadle.toml": 'name = "a"\nb = ]'}, "project-file-invalid", "treadle.toml:2", ""),
     ],
