@@ -25,6 +25,8 @@ PACKAGES = ("adapter/treadle", "infra/treadle_infra", "localstack/treadle_local"
 COMMANDS = (
     "dev",
     "check",
+    "graph",
+    "openapi",
     "synth",
     "deploy",
     "remove",
@@ -33,7 +35,6 @@ COMMANDS = (
     "logs",
     "trace",
     "new",
-    "openapi",
     "cron",
     "step",
 )

@@ -9,7 +9,22 @@ from typing import Annotated
 import typer
 
 from treadle_cli import terminal
-from treadle_cli.commands import check, cron, deploy, dev, emit, invoke, logs, new, openapi, remove, step, synth, trace
+from treadle_cli.commands import (
+    check,
+    cron,
+    deploy,
+    dev,
+    emit,
+    graph,
+    invoke,
+    logs,
+    new,
+    openapi,
+    remove,
+    step,
+    synth,
+    trace,
+)
 from treadle_cli.planned import Commands
 from treadle_infra.app.findings import TreadleError
 
@@ -28,6 +43,8 @@ app = typer.Typer(
 )
 app.command("dev")(dev.dev)
 app.command("check")(check.check)
+app.command("graph")(graph.graph)
+app.command("openapi")(openapi.openapi)
 app.command("synth")(synth.synth)
 app.command("deploy")(deploy.deploy)
 app.command("remove")(remove.remove)
@@ -38,7 +55,6 @@ app.command("trace")(trace.trace)
 app.add_typer(cron.app, name="cron")
 app.add_typer(step.app, name="step")
 app.command("new")(new.new)
-app.command("openapi")(openapi.openapi)
 
 
 def _version(wanted: bool) -> None:

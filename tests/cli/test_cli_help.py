@@ -8,7 +8,22 @@ import pytest
 
 from support.command import treadle
 
-COMMANDS = ("dev", "check", "synth", "deploy", "remove", "invoke", "emit", "logs", "trace", "new", "cron")
+COMMANDS = (
+    "dev",
+    "check",
+    "graph",
+    "openapi",
+    "synth",
+    "deploy",
+    "remove",
+    "invoke",
+    "emit",
+    "logs",
+    "trace",
+    "new",
+    "cron",
+    "step",
+)
 
 
 def test_version_is_one_line() -> None:
@@ -28,7 +43,7 @@ def test_help_lists_every_command_with_a_whole_sentence_and_the_exit_codes() -> 
     assert "Exit codes: 0 done, 1 findings" in done.out
 
 
-@pytest.mark.parametrize("command", [*COMMANDS[:-1], "cron list", "cron run"])
+@pytest.mark.parametrize("command", [*COMMANDS[:-2], "cron list", "cron run", "step new"])
 def test_every_command_explains_itself_and_takes_the_project(command: str) -> None:
     done = treadle(*command.split(), "-h" if command == "dev" else "--help")
 
@@ -63,4 +78,4 @@ def test_bash_completes_the_commands_that_begin_so() -> None:
         environment={"_TREADLE_COMPLETE": "complete_bash", "COMP_WORDS": "treadle s", "COMP_CWORD": "1"},
     )
 
-    assert (done.code, done.out.split()) == (0, ["synth"])
+    assert (done.code, done.out.split()) == (0, ["synth", "step"])

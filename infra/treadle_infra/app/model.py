@@ -111,6 +111,27 @@ class Emit:
 
 
 @dataclass(frozen=True, slots=True)
+class Virtual:
+    """Edges that are only drawn: topics that come from, or go to, something outside the project."""
+
+    emits: tuple[Emit, ...] = ()
+    subscribes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnStep:
+    """A step that is in the picture and never runs: one of type `noop`, or an event step that subscribes to nothing."""
+
+    name: str
+    kind: Literal["event", "noop"]
+    where: SourceLocation
+    emits: tuple[Emit, ...] = ()
+    flows: tuple[str, ...] = ()
+    virtual: Virtual = Virtual()
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Permission:
     """AWS rights that a step asks for beyond what its code shows: IAM actions on resource ARNs (or `*`)."""
 
@@ -152,6 +173,7 @@ class Step:
     triggers: tuple[Trigger, ...]
     emits: tuple[Emit, ...] | None = None
     flows: tuple[str, ...] = ()
+    virtual: Virtual = Virtual()
     description: str | None = None
     permissions: tuple[Permission, ...] = ()
     usage: Usage = field(default_factory=Usage)
@@ -253,6 +275,7 @@ class App:
     packages: Mapping[str, PackageSet] = field(default_factory=dict[str, PackageSet])
     cors: Cors | None = Cors()
     shows_project_folder: bool = False
+    drawn: tuple[DrawnStep, ...] = ()
     package: str | None = None
     log_level: LogLevel = "info"
     environment: tuple[tuple[str, str], ...] = ()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from treadle_infra.app.findings import Finding, error, warning
 from treadle_infra.app.model import (
     CronDialect,
     CronTrigger,
+    DrawnStep,
     Emit,
     HttpTrigger,
     Permission,
@@ -21,6 +22,7 @@ from treadle_infra.app.model import (
     TopicTrigger,
     Trigger,
     Validation,
+    Virtual,
 )
 from treadle_infra.app.paths import without_optional
 from treadle_infra.app.schemas import schema_findings
@@ -73,18 +75,15 @@ _TRIGGER_TYPES = ["http", "queue", "cron", *_REFUSED_TRIGGERS]
 
 @dataclass(frozen=True, slots=True)
 class StepConfig:
-    """What a config says. `step` is None where it is wrong or only drawn (`is_drawn_only`: a noop step).
+    """What a config says. `step` is None where it is wrong, or where there is only something to draw: `drawn`.
 
-    `virtual_subscribes` and `virtual_emits` are topics that something outside the project is drawn to take or to send.
     `include_files` are patterns of files that the zip needs besides the imports. `contexts`: functions of the config
     that are called with a context.
     """
 
     step: Step | None
     findings: tuple[Finding, ...] = ()
-    is_drawn_only: bool = False
-    virtual_subscribes: tuple[str, ...] = ()
-    virtual_emits: tuple[str, ...] = ()
+    drawn: DrawnStep | None = None
     include_files: tuple[str, ...] = ()
     contexts: frozenset[ContextArgument] = frozenset()
 
@@ -166,13 +165,13 @@ def _read_0(
     read = validate(model, config, places, findings, _CODE)
     if read is None:
         return None
-    virtual = (tuple(read.virtual_subscribes), tuple(emit.topic for emit in read.virtual_emits))
+    virtual = Virtual(_emits(read.virtual_emits) or (), tuple(read.virtual_subscribes))
     if isinstance(read, NoopStep):
-        return StepConfig(None, (), True, *virtual)
+        return StepConfig(None, (), _drawn(read, "noop", places, virtual))
     if isinstance(read, EventStep) and not read.subscribes:
         message = f"`{read.name}` subscribes to nothing, so that nothing ever runs it; it is drawn only"
         findings.append(warning("step-never-runs", message, places.of("subscribes"), "name the topics that it is for"))
-        return StepConfig(None, (), True, *virtual)
+        return StepConfig(None, (), _drawn(read, "event", places, virtual))
     infrastructure = read_infrastructure(read.infrastructure, places, findings, has_queue=isinstance(read, EventStep))
     triggers: tuple[Trigger, ...]
     contexts: frozenset[ContextArgument] = frozenset()
@@ -197,12 +196,20 @@ def _read_0(
         triggers=triggers,
         emits=_emits(read.emits),
         flows=tuple(read.flows),
+        virtual=virtual,
         description=read.description,
         permissions=_permissions(read.permissions),
         memory_mb=infrastructure.memory_mb or defaults.memory_mb,
         timeout_seconds=infrastructure.timeout_seconds or _usual_timeout(triggers, defaults),
     )
-    return StepConfig(step, (), False, *virtual, tuple(read.include_files), contexts)
+    return StepConfig(step, (), None, tuple(read.include_files), contexts)
+
+
+def _drawn(
+    read: NoopStep | EventStep, kind: Literal["event", "noop"], places: ConfigPlaces, virtual: Virtual
+) -> DrawnStep:
+    emits = _emits(read.emits) or ()
+    return DrawnStep(read.name, kind, places.config, emits, tuple(read.flows), virtual, read.description)
 
 
 # 1.0: triggers, enqueues
@@ -214,9 +221,11 @@ def _read_1(
     read = validate(Step1, config, places, findings, _CODE)
     if read is None:
         return None
-    virtual = (tuple(read.virtual_subscribes), tuple(emit.topic for emit in read.virtual_enqueues))
+    virtual = Virtual(_emits(read.virtual_enqueues) or (), tuple(read.virtual_subscribes))
+    emits = _emits([*read.enqueues, *read.emits])
     if not read.triggers:
-        return StepConfig(None, (), True, *virtual)
+        drawn = DrawnStep(read.name, "noop", places.config, emits or (), tuple(read.flows), virtual, read.description)
+        return StepConfig(None, (), drawn)
     infrastructure = read_infrastructure(read.infrastructure, places, findings, has_queue=False)
     triggers: list[Trigger] = []
     for position, trigger in enumerate(read.triggers):
@@ -237,15 +246,16 @@ def _read_1(
         name=read.name,
         where=places.config,
         triggers=tuple(triggers),
-        emits=_emits([*read.enqueues, *read.emits]),
+        emits=emits,
         flows=tuple(read.flows),
+        virtual=virtual,
         description=read.description,
         permissions=_permissions(read.permissions),
         memory_mb=infrastructure.memory_mb or defaults.memory_mb,
         timeout_seconds=infrastructure.timeout_seconds or _usual_timeout(triggers, defaults),
         is_flow=True,
     )
-    return StepConfig(step, (), False, *virtual, tuple(read.include_files), contexts)
+    return StepConfig(step, (), None, tuple(read.include_files), contexts)
 
 
 def _read_trigger(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from treadle.loader import search_folders
 from treadle_infra.app.findings import Finding, SourceLocation, TreadleError, has_errors
-from treadle_infra.app.model import App, CronTrigger, HttpTrigger, Step, Stream
+from treadle_infra.app.model import App, CronTrigger, DrawnStep, HttpTrigger, Step, Stream
 from treadle_infra.discovery import asgi
 from treadle_infra.discovery.authentication import authentication_file, read_authentication
 from treadle_infra.discovery.closure import DYNAMIC_IMPORT, Observed, import_closure
@@ -92,6 +92,7 @@ class _Discoverer:
         self._options = options
         self._sources = Sources(root)
         self._findings: list[Finding] = []
+        self._drawn: list[DrawnStep] = []
 
     def discover(self) -> Discovery:
         settings = read_settings(self._root, self._stage)
@@ -122,6 +123,7 @@ class _Discoverer:
             settings.telemetry,
             settings.architecture,
             shows_project_folder=settings.shows_project_folder,
+            drawn=tuple(self._drawn),
             package=self._root.name if any(module.closure.names_project for module in modules) else None,
             cors=settings.cors,
             log_level=settings.log_level,
@@ -168,7 +170,7 @@ class _Discoverer:
             files = self._files(module, config.include_files)
             self._findings += [*files.findings, *config.findings]
             if config.step is None:
-                is_complete = is_complete and config.is_drawn_only
+                is_complete = is_complete and config.drawn is not None
                 continue
             problems, read = _checked(module, config.step)
             self._findings += problems
@@ -176,9 +178,11 @@ class _Discoverer:
             step = dataclasses.replace(read, usage=usage.usage, files=files.all, imports=files.imports)
             is_broken = has_errors([*files.findings, *problems])
             found.append(FoundStep(step, module.places, usage, is_broken))
+        self._drawn = [config.drawn for config in configs if config.drawn is not None]
+        virtuals = [config.step.virtual for config in configs if config.step] + [one.virtual for one in self._drawn]
         virtual = VirtualTopics(
-            frozenset(topic for config in configs for topic in config.virtual_subscribes),
-            frozenset(topic for config in configs for topic in config.virtual_emits),
+            frozenset(topic for virtual in virtuals for topic in virtual.subscribes),
+            frozenset(emit.topic for virtual in virtuals for emit in virtual.emits),
         )
         self._findings += topic_findings(found, virtual, is_complete=is_complete)
         right = [one for one in found if not one.is_broken]
