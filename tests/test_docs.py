@@ -27,6 +27,7 @@ COMMANDS = (
     "check",
     "graph",
     "openapi",
+    "types",
     "synth",
     "deploy",
     "remove",

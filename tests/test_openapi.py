@@ -14,6 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from support.command import treadle
 from support.discovered import Files, write
 from support.projects import EXAMPLES
+from support.schemas import some_document
 from treadle_infra.app.findings import SourceLocation
 from treadle_infra.app.model import App, HttpTrigger, Json, Step
 from treadle_infra.artifacts.bundle import BundleOptions
@@ -241,32 +242,6 @@ def test_a_discriminator_leads_to_the_same_schemas_as_the_union() -> None:
 )
 def test_what_json_schema_does_not_have_is_left_out(schema: Json) -> None:
     document_of_schemas(schema)
-
-
-WORDS = ("Order", "Item", "a b", "ä/~", "x")
-
-
-@st.composite
-def some_schema(draw: st.DrawFn, depth: int = 3) -> dict[str, Json]:
-    """A schema without definitions; what it refers to may be there or not."""
-    word = draw(st.sampled_from(WORDS))
-    match draw(st.integers(0, 4 if depth else 1)):
-        case 0:
-            return {"type": draw(st.sampled_from(["string", "integer", "null"]))}
-        case 1:
-            return {"$ref": f"#/$defs/{word.replace('~', '~0').replace('/', '~1')}"}
-        case 2:
-            return {"title": word, "properties": {word: draw(some_schema(depth - 1))}}
-        case 3:
-            return {"anyOf": [draw(some_schema(depth - 1)), draw(some_schema(depth - 1))]}
-        case _:
-            return {"items": draw(some_schema(depth - 1))}
-
-
-@st.composite
-def some_document(draw: st.DrawFn) -> Json:
-    definitions: dict[str, Json] = {word: draw(some_schema()) for word in WORDS if draw(st.booleans())}
-    return {**draw(some_schema()), "$defs": definitions}
 
 
 @given(st.lists(some_document(), min_size=1, max_size=3))

@@ -24,6 +24,7 @@ from treadle_cli.commands import (
     step,
     synth,
     trace,
+    types,
 )
 from treadle_cli.planned import Commands
 from treadle_infra.app.findings import TreadleError
@@ -45,6 +46,7 @@ app.command("dev")(dev.dev)
 app.command("check")(check.check)
 app.command("graph")(graph.graph)
 app.command("openapi")(openapi.openapi)
+app.command("types")(types.types)
 app.command("synth")(synth.synth)
 app.command("deploy")(deploy.deploy)
 app.command("remove")(remove.remove)

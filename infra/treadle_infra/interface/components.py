@@ -10,7 +10,7 @@ from treadle_infra.app.model import Json
 from treadle_infra.app.schemas import LISTS_OF_SCHEMAS, MAPS_OF_SCHEMAS, SUBSCHEMAS, published_schema
 
 _DEFINITIONS = ("$defs", "definitions")
-_PREFIX = "#/components/schemas/"
+COMPONENT_PREFIX = "#/components/schemas/"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -36,7 +36,7 @@ class Components:
         chosen, is_new = self.name(name, json.dumps(schema, sort_keys=True))
         if is_new:
             self.schemas[chosen] = schema
-        return {"$ref": _PREFIX + chosen}
+        return {"$ref": COMPONENT_PREFIX + chosen}
 
     def name(self, wanted: str, content: str) -> tuple[str, bool]:
         """The name of the schema that `content` stands for, and whether it has just got it."""
@@ -82,7 +82,7 @@ class _Document:
         if is_new:
             self._components.schemas[name] = True  # the place in the order, before those that it refers to
             self._components.schemas[name] = self._rewritten(schema)
-        return _PREFIX + name
+        return COMPONENT_PREFIX + name
 
     def _content(self, schema: Json) -> str:
         """A text that tells the schema, and all that it refers to, from others."""

@@ -1,4 +1,4 @@
-"""The OpenAPI document of a project's folder."""
+"""The OpenAPI document and the types of a project's folder."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import cast
 
 from treadle_infra.app.findings import Finding, FindingsError, has_errors
-from treadle_infra.app.model import Json
+from treadle_infra.app.model import App, Json
 from treadle_infra.compile import CompileOptions, discover_project
+from treadle_infra.discovery.discover import Discovery
 from treadle_infra.discovery.source import Sources
 from treadle_infra.discovery.toml_file import read_toml
 from treadle_infra.interface.credentials import credentials_of
 from treadle_infra.interface.openapi import DocumentInfo, openapi_document
+from treadle_infra.interface.types import types_module
+
+TYPES_FILE = "treadle_types.py"
 
 _FIRST_VERSION = "1.0.0"
 
@@ -28,13 +32,34 @@ def project_openapi(
 
     Raises: FindingsError where a step has an error, since the document would be without it.
     """
-    discovery = discover_project(project, options)
-    if has_errors(discovery.findings):
-        raise FindingsError(discovery.findings)
+    discovery = _discovered(project, options)
     sources = Sources(project)
     info = DocumentInfo(title or discovery.app.name, version or _project_version(project), servers)
     document = openapi_document(discovery.app, info, lambda step: credentials_of(sources, step.files))
     return document, discovery.findings
+
+
+def project_types(project: Path, options: CompileOptions) -> str:
+    """The module of the project's types. Raises: FindingsError where a step has an error.
+
+    Where a step imports the module and it is not there yet, one without types stands for it meanwhile.
+    """
+    file = project / TYPES_FILE
+    is_missing = not file.exists()
+    if is_missing:
+        file.write_text(types_module(App("")), encoding="utf-8")
+    try:
+        return types_module(_discovered(project, options).app)
+    finally:
+        if is_missing:
+            file.unlink()
+
+
+def _discovered(project: Path, options: CompileOptions) -> Discovery:
+    discovery = discover_project(project, options)
+    if has_errors(discovery.findings):
+        raise FindingsError(discovery.findings)
+    return discovery
 
 
 def _project_version(project: Path) -> str:
