@@ -64,6 +64,7 @@ def test_a_request_becomes_a_201_a_message_a_second_step_and_state(dev: Dev) -> 
     assert stream["Item"]["value"]["M"]["status"] == {"S": "processed"}
 
 
+@pytest.mark.motia("7", "one trace id goes from request to message to step")
 def test_one_trace_id_goes_through_api_topic_queue_and_step(dev: Dev) -> None:
     trace = dev.http("POST", "/messages", {**MESSAGE, "userId": "traced"}).headers["x-trace-id"]
 

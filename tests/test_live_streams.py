@@ -138,6 +138,7 @@ DENIED = {
 }
 
 
+@pytest.mark.motia("8", "canAccess decides who may follow")
 def test_a_stream_with_can_access_is_told_to_whom_it_lets_in(dev: Dev) -> None:
     calls(dev, ["set", "ann", "x", {"n": 1}], stream="secret")
     with connect(dev.ready["ws"] + "/?authToken=ann") as ann:
@@ -150,6 +151,7 @@ def test_a_stream_with_can_access_is_told_to_whom_it_lets_in(dev: Dev) -> None:
         assert error == {"code": "STREAM_ACCESS_DENIED", "message": "Stream nosuch not found"}
 
 
+@pytest.mark.motia("8", "a token comes in the query or as a subprotocol")
 def test_a_token_may_come_as_a_subprotocol_which_is_answered(dev: Dev) -> None:
     protocols: Any = ["Authorization", "ann"]
     with connect(dev.ready["ws"], subprotocols=protocols) as ann:

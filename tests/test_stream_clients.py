@@ -62,6 +62,7 @@ def message(text: str, **fields: object) -> dict[str, object]:
 # Node
 
 
+@pytest.mark.motia("8", "the npm client for Node follows groups")
 def test_a_group_is_there_at_once_and_follows_every_change(dev: Dev, node: NodeClient) -> None:
     do(dev, "set", "node", "a", message("one"))
     node.do("group", name="all", stream="messages", group="node", sortKey="id")
@@ -74,6 +75,7 @@ def test_a_group_is_there_at_once_and_follows_every_change(dev: Dev, node: NodeC
     wait_until("the delete", lambda: [item["id"] for item in node.states("all")[-1]] == ["a"])
 
 
+@pytest.mark.motia("8", "an item is followed from nothing to its end, with no sync while it is missing")
 def test_an_item_is_followed_from_nothing_to_its_end(dev: Dev, node: NodeClient) -> None:
     node.do("item", name="one", stream="messages", group="items", id="x")
     node.do("group", name="ready", stream="messages", group="items")
@@ -84,6 +86,7 @@ def test_an_item_is_followed_from_nothing_to_its_end(dev: Dev, node: NodeClient)
     wait_until("the end", lambda: node.states("one")[-1] is None)
 
 
+@pytest.mark.motia("8", "an item's followers hear of its own group only")
 def test_the_same_id_in_another_group_is_another_item(dev: Dev, node: NodeClient) -> None:
     do(dev, "set", "left", "same", message("left"))
     do(dev, "set", "right", "same", message("right"))
@@ -95,6 +98,7 @@ def test_the_same_id_in_another_group_is_another_item(dev: Dev, node: NodeClient
     assert [state["text"] for state in node.states("left")] == ["left", "left again"]
 
 
+@pytest.mark.motia("8", "ephemeral events reach followers and are not kept")
 def test_an_event_reaches_whoever_follows_and_is_not_kept(dev: Dev, node: NodeClient) -> None:
     node.do("group", name="all", stream="messages", group="events")
     wait_until("the sync", lambda: node.states("all"))
@@ -106,6 +110,7 @@ def test_an_event_reaches_whoever_follows_and_is_not_kept(dev: Dev, node: NodeCl
     assert node.states("all") == [[]]
 
 
+@pytest.mark.motia("8", "timestamps of an item strictly increase")
 def test_updates_faster_than_a_millisecond_are_all_seen_in_order(dev: Dev, node: NodeClient) -> None:
     do(dev, "set", "fast", "x", message("-1"))
     node.do("item", name="one", stream="messages", group="fast", id="x")
@@ -145,6 +150,7 @@ def test_a_closed_subscription_hears_nothing_more(dev: Dev, node: NodeClient) ->
 # In a browser
 
 
+@pytest.mark.motia("8", "the npm client for browsers, in Chromium")
 @pytest.mark.parametrize("client", ["stable", "newest"])
 def test_a_page_follows_a_group_and_an_item(dev: Dev, pages: str, browser: Browser, client: str) -> None:
     group = f"browser-{client}"
@@ -166,6 +172,7 @@ def test_a_page_follows_a_group_and_an_item(dev: Dev, pages: str, browser: Brows
     assert browser.do("problems") == []
 
 
+@pytest.mark.motia("8", "the npm client for React, in Chromium")
 @pytest.mark.parametrize("client", ["stable", "newest"])
 def test_a_react_app_shows_what_the_steps_write(
     dev: Dev, pages: str, browser: Browser, client: str, tmp_path: Path

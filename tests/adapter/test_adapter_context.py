@@ -86,6 +86,7 @@ def test_one_connection_serves_a_services_calls(folder: StepFolder, aws: FakeAws
     assert len(aws.asked) == 5
 
 
+@pytest.mark.motia("6", "state takes a group and a key, by position or keyword")
 def test_state_takes_a_group_or_not_and_keywords(folder: StepFolder, aws: FakeAws) -> None:
     body = """
     s = c.state
@@ -141,6 +142,7 @@ def test_what_has_expired_is_not_there(folder: StepFolder, aws: FakeAws) -> None
     assert value(folder, aws, body) == [None, "new", ["new"], None]
 
 
+@pytest.mark.motia("6", "streams by attribute or key: set, get, get_group, delete")
 def test_streams_give_back_items_with_their_ids(folder: StepFolder, aws: FakeAws) -> None:
     body = """
     m = c.streams["messages"]
@@ -205,6 +207,7 @@ def test_an_unknown_stream_is_a_missing_attribute_and_a_missing_key(folder: Step
     assert value(folder, aws, body, streams=["messages"]) == [None, True]
 
 
+@pytest.mark.motia("7", "an emit to a topic that is not declared is refused and told")
 def test_an_undeclared_emit_is_refused_as_in_motia(folder: StepFolder, aws: FakeAws) -> None:
     done = run(folder, aws, "return {'body': [await c.emit({'topic': 'x', 'data': 1})]}", emits=["a", "b"])
     assert json.loads(done.answer.result["body"]) == [None]
@@ -233,6 +236,7 @@ def test_a_refused_call_names_action_and_resource(folder: StepFolder, aws: FakeA
     assert f'sns:Publish on topic {TOPIC}ab failed with AuthorizationError: not "authorized"' in found["message"]
 
 
+@pytest.mark.motia("7", "messages carry any JSON and a messageGroupId")
 def test_emits_carry_any_json_and_a_group(folder: StepFolder, aws: FakeAws) -> None:
     run(
         folder,
@@ -248,6 +252,7 @@ def test_emits_carry_any_json_and_a_group(folder: StepFolder, aws: FakeAws) -> N
     assert second["Message"] == "null"
 
 
+@pytest.mark.motia("6", "writes that nobody awaits take effect before the invocation ends")
 def test_writes_take_effect_without_await_in_the_order_of_the_program(folder: StepFolder, aws: FakeAws) -> None:
     body = """
     data = {"n": 1}
@@ -410,6 +415,7 @@ def test_handlers_of_every_form_are_called(folder: StepFolder, source: str, expe
         assert json.loads(answer.result["body"]) == expected
 
 
+@pytest.mark.motia("6", "the logger takes a text and a dict, and has warning and exception")
 def test_the_logger_writes_one_json_object_a_line_and_never_raises(folder: StepFolder, aws: FakeAws) -> None:
     body = """
     class Broken:

@@ -45,6 +45,7 @@ def test_the_documented_batch_runs_the_handler_once_a_record(folder: StepFolder,
     assert aws.asked == []
 
 
+@pytest.mark.motia("7", "a failing message is tried again, with growing pauses")
 def test_a_failing_message_waits_twice_as_long_each_time(step: StepFolder, aws: FakeAws) -> None:
     records = [message("1", message_id=f"m{attempt}", attempt=attempt) for attempt in (1, 2, 3)]
     run = step.step(FAIL).run(batch(*records), entry="event", environment=aws.environment)
@@ -66,6 +67,7 @@ def test_a_long_row_of_retries_waits_a_quarter_of_an_hour_at_most(step: StepFold
     assert [payload["VisibilityTimeout"] for payload in aws.of("ChangeMessageVisibility")] == [512, 900]
 
 
+@pytest.mark.motia("7", "after the last retry a message is dead-lettered with its reason")
 def test_after_the_last_retry_the_message_is_dead_lettered_with_its_reason(step: StepFolder, aws: FakeAws) -> None:
     metadata: dict[str, Any] = {
         "traceId": "t-1",
@@ -131,6 +133,7 @@ def test_where_the_wait_cannot_be_set_the_message_stays(step: StepFolder, aws: F
     assert failures(run) == ["m1"]
 
 
+@pytest.mark.motia("7", "a failing message touches no other")
 def test_one_failing_message_touches_no_other(step: StepFolder, aws: FakeAws) -> None:
     step.step("""
         import sys

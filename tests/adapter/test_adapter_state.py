@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from treadle.names import Names
 
 from .fake_aws import FakeAws
@@ -37,6 +39,7 @@ INCREMENT = '[{"type": "increment", "path": "n", "by": 1}]'
 # times to live
 
 
+@pytest.mark.motia("6", "values of state may have a time to live")
 def test_a_value_may_be_set_for_a_time_and_then_for_good(folder: StepFolder, aws: FakeAws) -> None:
     before = time.time()
     value(folder, aws, "await c.state.set('k', {'n': 1}, ttl_seconds=90)\nreturn {'body': 1}")
@@ -160,6 +163,7 @@ def test_two_processes_that_expect_a_version_write_one_after_the_other(tmp_path:
 # groups
 
 
+@pytest.mark.motia("6", "groups of state are listed")
 def test_groups_are_listed_once_each_in_order(folder: StepFolder, aws: FakeAws) -> None:
     aws.put(TABLE, expired("k", "gone", "old"))
     body = """

@@ -72,6 +72,7 @@ UPDATES: list[tuple[str, Any, list[dict[str, Any]], Any]] = [
 ]
 
 
+@pytest.mark.motia("6", "state has atomic updates, as in 1.0")
 def test_updates_do_what_motias_do(folder: StepFolder, aws: FakeAws) -> None:
     cases = [(before, ops) for _, before, ops, _ in UPDATES]
     body = f"""

@@ -171,6 +171,7 @@ def test_the_messages_of_a_batch_have_each_their_own_trace_and_span(folder: Step
     assert len({record["spanId"] for record in run.records}) == 2
 
 
+@pytest.mark.motia("7", "a retry keeps its trace id")
 def test_every_attempt_at_a_message_is_in_the_same_trace(folder: StepFolder, aws: FakeAws) -> None:
     folder.step("def handler(data):\n    raise ValueError\n")
     message_id = "059f36b4-87a3-44ab-83d2-661975830a7d"

@@ -63,12 +63,14 @@ def test_discovery_is_the_same_every_time(find: Find) -> None:
     )
 
 
+@pytest.mark.motia("3", "a step with an error is left out, and the rest runs")
 def test_a_step_with_an_error_is_left_out_and_the_rest_goes_on(find: Find) -> None:
     discovery = find({"steps/a_step.py": api(), "steps/b_step.py": "config = {"})
     assert [step.path for step in discovery.app.steps] == ["steps/a_step.py"]
     assert only(discovery, "import-failed").severity == "error"
 
 
+@pytest.mark.motia("2.8", "both dialects mean the same")
 def test_both_dialects_make_the_same_app(find: Find) -> None:
     old = find(
         {
@@ -175,6 +177,7 @@ def test_a_step_with_one_bad_schedule_is_left_out(find: Find) -> None:
     assert (codes(discovery), discovery.app.steps) == (["cron-expression-invalid"], ())
 
 
+@pytest.mark.motia("9", "noop steps are drawn and never run")
 def test_noop_steps_are_dropped_without_a_word(find: Find) -> None:
     discovery = find(
         {
@@ -189,6 +192,7 @@ def test_noop_steps_are_dropped_without_a_word(find: Find) -> None:
     assert [step.name for step in discovery.app.steps] == ["Hello", "Work"]
 
 
+@pytest.mark.motia("3", "pydantic models stand wherever a JSON schema may")
 def test_pydantic_models_stand_for_schemas(find: Find) -> None:
     source = """
         try:
@@ -370,6 +374,7 @@ def test_credentials_in_an_endpoint_are_refused_and_not_repeated(find: Find) -> 
 # the files
 
 
+@pytest.mark.motia("1", "steps and streams are found in steps/ and src/, at any depth")
 def test_steps_are_found_in_steps_and_src_at_any_depth(find: Find, tmp_path: Path) -> None:
     step = 'config = {{"name": "{0}", "type": "api", "method": "GET", "path": "/{0}"}}\ndef handler(req): pass\n'
     names = [
@@ -395,6 +400,7 @@ def test_steps_are_found_in_steps_and_src_at_any_depth(find: Find, tmp_path: Pat
     assert [step.path for step in discovery.app.steps] == sorted(names)
 
 
+@pytest.mark.motia("1", "names like x.step.py are read with a warning")
 def test_dotted_python_names_are_read_with_a_warning(find: Find) -> None:
     discovery = find({"steps/hello.step.py": api(), "steps/chat.stream.py": 'config = {"name": "chat"}'})
     assert codes(discovery) == ["dotted-file-name", "dotted-file-name"]
@@ -407,6 +413,7 @@ def test_dotted_python_names_are_read_with_a_warning(find: Find) -> None:
     assert [stream.name for stream in discovery.app.streams] == ["chat"]
 
 
+@pytest.mark.motia("1", "steps in other languages are told by name; .tsx files are none")
 @pytest.mark.parametrize(
     "name", ["a.step.ts", "a_step.js", "a.step.js", "a_step.ts", "a.stream.ts", "a_stream.js", "a_step.rb"]
 )

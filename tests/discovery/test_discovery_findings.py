@@ -322,6 +322,7 @@ CASES: list[tuple[str, Files, int | str, str]] = [
 ]
 
 
+@pytest.mark.motia("3", "config errors have Motia's wording, unknown keys of infrastructure are warnings")
 @pytest.mark.parametrize(
     ("code", "files", "place", "says"), CASES, ids=[f"{case[0]}-{n}" for n, case in enumerate(CASES)]
 )
@@ -375,6 +376,7 @@ def test_none_stands_for_a_key_that_is_left_out(find: Find) -> None:
     assert step_of(discovery).emits is None
 
 
+@pytest.mark.motia("3", "handlers take 0, 1 or 2 arguments, and may be sync")
 @pytest.mark.parametrize(
     "handler",
     [
