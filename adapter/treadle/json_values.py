@@ -31,8 +31,16 @@ def dump_json(value: object, root: str) -> str:
     except ValueError:
         pass  # a NaN or an infinity: the careful way below names its path
     except RecursionError:
-        raise InvalidValue("is nested too deeply, or contains itself").within(root) from None
+        return _deep(value, root)
     return _encode(to_json_value(value, root))
+
+
+def _deep(value: object, root: str) -> str:
+    """JSON text of what is too deep for Python: the encoder in C goes as deep as the decoder does."""
+    try:
+        return _encode(value)
+    except (RecursionError, TypeError, ValueError):
+        raise InvalidValue("is nested too deeply, or contains itself").within(root) from None
 
 
 def to_json_value(value: object, root: str) -> Json:

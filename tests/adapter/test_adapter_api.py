@@ -151,6 +151,7 @@ def test_a_body_that_is_not_what_it_says_never_reaches_the_handler(folder: StepF
         (request('{"a": 1,\n "b": }'), 400, "line 2 column 7"),
         (request('"text"'), 400, "top level must be an object or an array"),
         (request('{"a": NaN}'), 400, "NaN is not JSON"),
+        (request('{"a": [1e999]}'), 400, "the number 1e999 is too large"),
         (request("[" * 100_000), 400, "Malformed JSON"),
         (request("[" + "1" * 5000 + "]"), 400, "Malformed JSON"),
         (request("not base64!", base64=True), 400, "not valid base64"),
@@ -453,3 +454,13 @@ def test_treadle_invoke_raises_what_the_handler_raises(folder: StepFolder) -> No
     run = folder.step("def handler(req):\n    raise LookupError('gone')\n").run({"treadle.invoke": {"data": None}})
     assert (run.answer.error, run.answer.message) == ("LookupError", "gone")
     assert run.records[0]["result"] == "error"
+
+
+@pytest.mark.parametrize(
+    "body", ['{"a": "\\ud800"}', '{"ä": "\\udfff"}', "[" * 300 + "]" * 300], ids=lambda body: body[:20]
+)
+def test_what_a_request_brought_can_be_given_back(folder: StepFolder, body: str) -> None:
+    run = folder.step("def handler(req, context):\n    return {'body': req.body}\n").run(request(body))
+
+    assert run.answer.result["statusCode"] == 200
+    assert json.loads(run.answer.result["body"]) == json.loads(body)

@@ -139,7 +139,12 @@ def _set_body(response: dict[str, Any], headers: dict[str, str], body: object) -
         response["isBase64Encoded"] = True
     else:
         headers.setdefault("content-type", "application/json; charset=utf-8")
-        response["body"] = dump_json(body, "body")
+        response["body"] = _in_utf8(dump_json(body, "body"))
+
+
+def _in_utf8(text: str) -> str:
+    """JSON with its halves of surrogate pairs as escapes: a request's body may have brought them in as such."""
+    return text if text.isascii() else re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def check_size(response: dict[str, Any]) -> None:
