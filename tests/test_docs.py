@@ -38,6 +38,7 @@ COMMANDS = (
     "new",
     "cron",
     "step",
+    "secrets",
 )
 
 

@@ -123,6 +123,7 @@ class Manifest:
     application, None where it has a handler.
     `package`: the name by which the project's files import the project, None where they do not.
     `body_schemas` (by route key) and `input_schemas` (by topic) have those that are checked.
+    `secrets` are variables whose values are fetched when the process starts.
     `wraps_state_values`: what `state.get` returns also answers `.get("data")`, as in Motia's Python SDK.
     """
 
@@ -144,6 +145,7 @@ class Manifest:
         "package",
         "patterns",
         "route_keys",
+        "secrets",
         "source",
         "step",
         "streams",
@@ -173,6 +175,7 @@ class Manifest:
         backoff_seconds: int = 2,
         has_fixed_backoff: bool = False,
         wraps_state_values: bool = False,
+        secrets: tuple[str, ...] = (),
         package: str | None = None,
     ) -> None:
         self.step = step
@@ -203,6 +206,7 @@ class Manifest:
         self.backoff_seconds = backoff_seconds
         self.has_fixed_backoff = has_fixed_backoff
         self.wraps_state_values = wraps_state_values
+        self.secrets = secrets
         self.package = package
 
 
@@ -238,6 +242,7 @@ def read_manifest(path: str) -> Manifest:
         backoff_seconds=int(queue.get("backoffSeconds", 2)),
         has_fixed_backoff=queue.get("backoff") == "fixed",
         wraps_state_values=document.get("wrapsStateValues") is True,
+        secrets=tuple(document.get("secrets", ())),
         package=document.get("package"),
     )
 

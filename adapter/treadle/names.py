@@ -178,6 +178,10 @@ class Names:
     def scheduler_role(self) -> str:
         return f"{self._prefix}schedules--scheduler"
 
+    def secret(self, secret: str) -> str:
+        """The parameter that holds the value of a secret."""
+        return f"/treadle/{self.app}/{self.stage}/{secret}"
+
     def websocket_api(self) -> str:
         return f"{self.app}--{self.stage}--websocket"
 

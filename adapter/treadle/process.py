@@ -104,6 +104,10 @@ class StepProcess:
         from treadle.loader import defined, load_module
 
         if self._module is None:
+            if self.manifest.secrets:
+                from treadle.secrets import fetch_secrets
+
+                fetch_secrets(self.manifest.secrets)
             self._module = load_module(self.project_root, self.manifest.source, self.manifest.package)
         return defined(self._module, name)
 

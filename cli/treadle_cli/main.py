@@ -21,6 +21,7 @@ from treadle_cli.commands import (
     new,
     openapi,
     remove,
+    secrets,
     step,
     synth,
     trace,
@@ -56,6 +57,7 @@ app.command("logs")(logs.logs)
 app.command("trace")(trace.trace)
 app.add_typer(cron.app, name="cron")
 app.add_typer(step.app, name="step")
+app.add_typer(secrets.app, name="secrets")
 app.command("new")(new.new)
 
 

@@ -13,6 +13,7 @@ COMMANDS = (
     "check",
     "graph",
     "openapi",
+    "types",
     "synth",
     "deploy",
     "remove",
@@ -23,6 +24,7 @@ COMMANDS = (
     "new",
     "cron",
     "step",
+    "secrets",
 )
 
 
@@ -43,7 +45,9 @@ def test_help_lists_every_command_with_a_whole_sentence_and_the_exit_codes() -> 
     assert "Exit codes: 0 done, 1 findings" in done.out
 
 
-@pytest.mark.parametrize("command", [*COMMANDS[:-2], "cron list", "cron run", "step new"])
+@pytest.mark.parametrize(
+    "command", [*COMMANDS[:-3], "cron list", "cron run", "step new", "secrets set", "secrets list"]
+)
 def test_every_command_explains_itself_and_takes_the_project(command: str) -> None:
     done = treadle(*command.split(), "-h" if command == "dev" else "--help")
 
@@ -78,4 +82,4 @@ def test_bash_completes_the_commands_that_begin_so() -> None:
         environment={"_TREADLE_COMPLETE": "complete_bash", "COMP_WORDS": "treadle s", "COMP_CWORD": "1"},
     )
 
-    assert (done.code, done.out.split()) == (0, ["synth", "step"])
+    assert (done.code, done.out.split()) == (0, ["synth", "step", "secrets"])

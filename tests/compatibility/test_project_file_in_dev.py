@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,7 @@ runtime = "python3.12"
 memory_mb = 320
 log_level = "warn"
 log_retention_days = 30
+secrets = ["FROM_ENV", "FROM_SHELL", "NOWHERE"]
 
 [environment]
 PLAIN = "from the file"
@@ -31,12 +33,13 @@ team = "shop"
 [stages.dev.environment]
 PLAIN = "from the stage"
 """,
-    ".env": "LOCAL=from .env\nTREADLE_APP=nonsense\n",
+    ".env": "LOCAL=from .env\nTREADLE_APP=nonsense\nFROM_ENV=from .env\n",
     "steps/told_step.py": """\
 import os
 import sys
 
 AT_IMPORT = os.environ["PLAIN"]
+SECRETS = "FROM_ENV", "FROM_SHELL", "NOWHERE"
 config = {"name": "Told", "type": "api", "path": "/told", "method": "GET", "emits": []}
 
 
@@ -45,6 +48,7 @@ async def handler(req, context):
     context.logger.warn("loud")
     names = ["PLAIN", "LOCAL", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_EXECUTION_ENV"]
     found = {name: os.environ[name] for name in names}
+    found["secrets"] = [os.environ.get(name) for name in SECRETS]
     return {"body": {**found, "at_import": AT_IMPORT, "python": list(sys.version_info[:2])}}
 """,
 }
@@ -56,7 +60,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     project = tmp_path_factory.mktemp("settings")
     for path, text in PROJECT.items():
         write(project, path, text)
-    with Dev(project, "--no-watch") as running:
+    with Dev(project, "--no-watch", environment={"FROM_SHELL": "from the shell"}) as running:
         yield running
 
 
@@ -72,6 +76,13 @@ def test_env_says_otherwise_on_this_machine_but_not_what_treadle_sets(dev: Dev) 
     assert dev.http("GET", "/told").json()["LOCAL"] == "from .env"
     configuration = dev.client("lambda").get_function_configuration(FunctionName=FUNCTION)
     assert configuration["Environment"]["Variables"]["LOCAL"] == "from the file"
+
+
+def test_secrets_come_from_env_and_the_shell_and_one_that_is_nowhere_is_told(dev: Dev) -> None:
+    assert dev.http("GET", "/told").json()["secrets"] == ["from .env", "from the shell", None]
+    assert any("the secret NOWHERE has no value here" in json.dumps(line) for line in dev.all("trouble"))
+    configuration = dev.client("lambda").get_function_configuration(FunctionName=FUNCTION)
+    assert not {"FROM_ENV", "FROM_SHELL"} & configuration["Environment"]["Variables"].keys()
 
 
 def test_the_log_has_what_the_level_lets_through_for_as_long_as_it_is_kept(dev: Dev) -> None:

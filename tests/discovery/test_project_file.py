@@ -137,6 +137,8 @@ def test_a_pyproject_without_settings_goes_with_a_treadle_toml(find: Find) -> No
         ('[environment]\nAWS_REGION = "x"', 2, "`AWS_REGION` is set by Lambda or by Treadle", None),
         ('[environment]\nTREADLE_APP = "x"', 2, "`TREADLE_APP` is set by Lambda or by Treadle", None),
         ('log_level = "warn"\n[environment]\nLOG_LEVEL = "info"', 3, "say the same thing", "keep `log_level`"),
+        ('secrets = ["A-B"]', 1, "a variable's name is a letter", None),
+        ('secrets = ["KEY"]\n[environment]\nKEY = "x"', 3, "`KEY` is among the secrets", "take it out"),
         ('production_stages = ["Prod"]', 1, "`Prod` cannot be a stage's name", None),
         ("[stages.Prod]", 1, "`Prod` cannot be a stage's name", None),
         ("stages = 1", 1, "`stages` must be a table", "begin one with `[stages]`"),
@@ -262,6 +264,15 @@ def test_modules_find_the_projects_variables_when_they_are_imported(find: Find) 
     assert step_of(settings(find, text, **files)).name == "Ann"
     assert step_of(settings(find, text, "prod", **files)).name == "Bob"
     assert step_of(settings(find, text, **files, **{".env": "WHOM=Eve"})).name == "Eve"
+
+
+def test_a_secret_that_is_not_known_here_does_not_keep_a_module_from_being_imported(find: Find) -> None:
+    source = 'import os\nKEY = os.environ["KEY"]\nconfig = {"name": KEY, "type": "event", "subscribes": ["x"]}'
+    files = {"steps/a_step.py": f"{source}\nasync def handler(data, context): pass\n"}
+
+    found = settings(find, 'secrets = ["KEY"]', **files)
+    assert (step_of(found).name, found.app.secrets) == ("NOT_KNOWN_ON_THIS_MACHINE", ("KEY",))
+    assert step_of(settings(find, 'secrets = ["KEY"]', **files, **{".env": "KEY=mine"})).name == "mine"
 
 
 def test_production_stages_are_the_projects_own(tmp_path: Path) -> None:

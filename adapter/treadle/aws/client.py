@@ -128,13 +128,13 @@ class AwsClient:
             reach.close()
 
     def json_call(
-        self, service: str, operation: str, target: str, resource: str, payload: dict[str, Any]
+        self, service: str, operation: str, target: str, resource: str, payload: dict[str, Any], version: str = "1.0"
     ) -> dict[str, Any]:
-        """The answer to an operation of a service that speaks AWS's JSON protocol 1.0.
+        """The answer to an operation of a service that speaks this version of AWS's JSON protocol.
 
         Raises: AwsCallError.
         """
-        headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{target}.{operation}"}
+        headers = {"content-type": f"application/x-amz-json-{version}", "x-amz-target": f"{target}.{operation}"}
         try:
             body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
         except UnicodeEncodeError as error:

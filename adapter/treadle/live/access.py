@@ -41,6 +41,10 @@ class Access:
         self._checks: dict[str, UserHandler] = {}
         if os.path.isdir(project_root):  # noqa: PTH112 - pathlib is not loaded at a cold start
             os.chdir(project_root)
+        if system_slice.secrets:  # what fails here ends the process, and is tried again by the next one
+            from treadle.secrets import fetch_secrets
+
+            fetch_secrets(system_slice.secrets)
         if system_slice.authenticate is not None:
             self._authenticate = self._loaded(system_slice.authenticate.source, system_slice.authenticate.function)
         for stream, source in system_slice.streams.items():

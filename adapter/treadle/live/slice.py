@@ -28,13 +28,14 @@ class FunctionSource:
 class SystemSlice:
     """`streams` are the app's, each with the file of its definition where that says who may join, else None.
 
+    `secrets` are variables whose values are fetched when the process starts.
     `package`: the name by which the project's files import the project, None where they do not.
 
     {"manifest": 1, "system": "websocket", "authenticate": {"source": "auth.py", "function": "authenticate"},
      "streams": {"messages": {"source": "steps/messages_stream.py", "checksAccess": true}}, "telemetry": null}
     """
 
-    __slots__ = ("authenticate", "package", "streams", "system", "telemetry")
+    __slots__ = ("authenticate", "package", "secrets", "streams", "system", "telemetry")
 
     def __init__(
         self,
@@ -43,12 +44,14 @@ class SystemSlice:
         authenticate: FunctionSource | None,
         telemetry: Telemetry | None,
         package: str | None = None,
+        secrets: tuple[str, ...] = (),
     ) -> None:
         self.system = system
         self.streams = streams
         self.authenticate = authenticate
         self.telemetry = telemetry
         self.package = package
+        self.secrets = secrets
 
 
 def read_slice(path: str, system: str) -> SystemSlice:
@@ -74,6 +77,7 @@ def read_slice(path: str, system: str) -> SystemSlice:
         _authenticate(document.get("authenticate"), path),
         read_telemetry(document, path),
         document.get("package"),
+        tuple(document.get("secrets", ())),
     )
 
 

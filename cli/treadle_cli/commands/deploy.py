@@ -26,6 +26,7 @@ from treadle_cli.options import Folder, Json, PackageTarget, Project, project_fo
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from treadle_infra.compile import Compilation
     from treadle_infra.deploy.account import Account
     from treadle_infra.deploy.addresses import Addresses
     from treadle_infra.deploy.aftermath import NotDeployed
@@ -59,14 +60,17 @@ def deploy(
 
     from treadle_infra.deploy.account import AccountOptions, sign_in
     from treadle_infra.deploy.aws_errors import aws_errors
+    from treadle_infra.deploy.secrets import check_secrets
 
     options = AccountOptions(profile, region, endpoint_url)
-    assembly = _assembly(chosen, stage, target_for(target, endpoint_url))
+    compilation, assembly = _compiled(chosen, stage, target_for(target, endpoint_url))
     with aws_errors():
-        _Deploying(sign_in(options), assembly, yes=yes, as_json=as_json).run()
+        account = sign_in(options)
+        check_secrets(account, compilation.app.name, stage, compilation.app.secrets)
+        _Deploying(account, assembly, yes=yes, as_json=as_json).run()
 
 
-def _assembly(project: Path, stage: str, target: Target) -> Assembly:
+def _compiled(project: Path, stage: str, target: Target) -> tuple[Compilation, Assembly]:
     from treadle_cli.sizes import untried_line
     from treadle_infra.app.findings import FindingsError, TreadleError, has_errors
     from treadle_infra.compile import compile_project
@@ -83,7 +87,7 @@ def _assembly(project: Path, stage: str, target: Target) -> Assembly:
         raise TreadleError("nothing-to-deploy", f"{project} has no step", hint=hint)
     if compilation.untried:
         terminal.say(untried_line(compilation))
-    return compilation.assembly
+    return compilation, compilation.assembly
 
 
 class _Deploying:

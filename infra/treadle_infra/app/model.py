@@ -262,7 +262,8 @@ class App:
     `shows_project_folder`: in `treadle dev`, steps see and write the project's folder, as in Motia.
     `packages`: what each function runs with, by its step's name; one that imports no package has no entry.
     `package`: the name of the project's folder where its files import it by that, else None.
-    `tags` and `environment` are the project's own, by key. The tables of `production_stages`
+    `tags` and `environment` are the project's own, by key;
+    `secrets` are variables too, whose values are kept elsewhere. The tables of `production_stages`
     outlive their stack.
     """
 
@@ -279,10 +280,16 @@ class App:
     package: str | None = None
     log_level: LogLevel = "info"
     environment: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[str, ...] = ()
     runtime: Runtime = "python3.13"
     log_retention_days: int = 14
     tags: tuple[tuple[str, str], ...] = ()
     production_stages: tuple[str, ...] = ("prod",)
+
+    @property
+    def decides_access(self) -> bool:
+        """Whether code of the project's says who may follow streams."""
+        return self.authentication is not None or any(stream.checks_access for stream in self.streams)
 
     @property
     def python_version(self) -> str:

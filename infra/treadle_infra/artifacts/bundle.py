@@ -128,7 +128,7 @@ class _Sources:
 def _plan_of_step(step: Step, app: App, sources: _Sources, adapter: tuple[SourceFile, ...]) -> _Plan:
     """Raises: TreadleError `file-unreadable`, `queue-settings-differ`, `step-too-large`."""
     files = [sources.read(path, step.name, step.where) for path in step.files]
-    known = manifest_slice(step, app.telemetry, fifo_topics(app), app.package)
+    known = manifest_slice(step, app.telemetry, fifo_topics(app), app.package, app.secrets)
     return _plan(step.name, step.where, (MANIFEST_PATH, known), files, adapter, app.python_version)
 
 

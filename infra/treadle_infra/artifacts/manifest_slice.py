@@ -32,6 +32,7 @@ def manifest_slice(
     telemetry: Telemetry | None = None,
     fifo_topics: frozenset[str] = frozenset(),
     package: str | None = None,
+    secrets: tuple[str, ...] = (),
 ) -> dict[str, Json]:
     """The part of the app that the step's adapter reads; `emits` None means any topic.
 
@@ -52,6 +53,7 @@ def manifest_slice(
     "middleware"]}; one whose path has more than whole parameters, the patterns of these: {..., "patterns":
     {"from_to": "(?P<from>[^/]+?)\\-(?P<to>[^/]+?)"}}.
 
+    {..., "secrets": ["OPENAI_API_KEY"]}: variables whose values are fetched when the process starts.
     {..., "wrapsStateValues": true}: state is read as by Motia's Python SDK.
 
     A trigger with a condition has its keys likewise. {..., "flow": true}: the config is in the dialect of Motia 1.0.
@@ -79,6 +81,7 @@ def manifest_slice(
         **({"flow": True} if step.is_flow else {}),
         **({"application": step.application} if step.application is not None else {}),
         **({"wrapsStateValues": True} if step.wraps_state_values else {}),
+        **({"secrets": list[Json](secrets)} if secrets else {}),
         **({"package": package} if package is not None else {}),
         "streams": None if step.usage.any_stream else list[Json](sorted(step.usage.streams)),
         "telemetry": _telemetry(telemetry),
@@ -107,6 +110,8 @@ def system_slice(name: str, app: App) -> dict[str, Json]:
     if app.package is not None:
         document["package"] = app.package
     if name == WEBSOCKET:
+        if app.secrets and app.decides_access:
+            document["secrets"] = list[Json](app.secrets)
         authentication = app.authentication
         document["authenticate"] = (
             {"source": authentication.path, "function": authentication.function} if authentication is not None else None

@@ -18,7 +18,7 @@ from treadle_infra.app.model import App
 from treadle_infra.artifacts.layers import Layers
 from treadle_infra.artifacts.model import Artifact
 from treadle_infra.artifacts.project_packages import PackageOptions
-from treadle_infra.discovery.environment import import_environment
+from treadle_infra.discovery.environment import import_environment, variables_at_import
 from treadle_infra.discovery.importing import CHILD as DISCOVERY_CHILD
 from treadle_infra.discovery.importing import runtime_packages
 from treadle_infra.packages.platforms import architecture_of
@@ -65,7 +65,7 @@ def prove(
     Raises: TreadleError `interpreter-not-usable`.
     """
     marks = options.cache_directory / "proven"
-    environment = import_environment(project)
+    environment = import_environment(project, dict(variables_at_import(app.environment, app.secrets)))
     pending: list[_Job] = []
     untried: list[str] = []
     for function in topology.of(Function):

@@ -25,6 +25,7 @@ from treadle_infra.discovery.crossing import (
     without_duplicate_steps,
     without_duplicate_streams,
 )
+from treadle_infra.discovery.environment import variables_at_import
 from treadle_infra.discovery.files import find_files
 from treadle_infra.discovery.handlers import check_handler
 from treadle_infra.discovery.importing import ImportOptions, SpareChild
@@ -108,7 +109,7 @@ class _Discoverer:
             None if cache is None else cache / "bytecode",
             self._options.spare,
             self._options.packages,
-            settings.environment,
+            variables_at_import(settings.environment, settings.secrets),
         )
         every = [*files.files, *([] if authenticating is None else [authenticating])]
         modules = read_modules(self._root, every, self._sources, import_options, cache)
@@ -131,6 +132,7 @@ class _Discoverer:
             tags=settings.tags,
             production_stages=settings.production_stages,
             environment=settings.environment,
+            secrets=settings.secrets,
             runtime=settings.runtime,
         )
         answering = {path: None for step in app.steps if _answers_http(step) for path in step.files}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+UNKNOWN_VALUE = "NOT_KNOWN_ON_THIS_MACHINE"
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
@@ -44,16 +46,27 @@ def import_environment(project: Path, variables: Mapping[str, str] | None = None
     `variables` are those of the project's settings; `.env` and the shell say otherwise on this machine.
     """
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return {**_AS_ON_LAMBDA, **(variables or {}), **project_environment(project), **kept, **_NO_CREDENTIALS}
+    local = project_environment(project, variables or ())
+    return {**_AS_ON_LAMBDA, **(variables or {}), **local, **kept, **_NO_CREDENTIALS}
 
 
-def project_environment(project: Path) -> dict[str, str]:
+def variables_at_import(environment: Iterable[tuple[str, str]], secrets: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """What modules find for the project's variables and secrets where nobody has said more.
+
+    A module that wants a secret when it is imported can be imported where the secret is not known.
+    """
+    return tuple({**dict.fromkeys(secrets, UNKNOWN_VALUE), **dict(environment)}.items())
+
+
+def project_environment(project: Path, named: Iterable[str] = ()) -> dict[str, str]:
     """What functions get on this machine: the project's `.env`, and what of the shell the project asks for by name.
+
+    `named` are the variables and secrets of the project's settings.
 
     The shell's value is the one that counts where both have one, as in Motia. Never credentials of AWS.
     """
     lines = {name: value for name, value in _read_dotenv(project).items() if name not in _CREDENTIALS}
-    asked = {*lines, *_names_read(project)}
+    asked = {*lines, *named, *_names_read(project)}
     shell = {name: value for name in asked if (value := os.environ.get(name)) and not _NEVER_FROM_SHELL.fullmatch(name)}
     return {**lines, **shell}
 

@@ -69,6 +69,7 @@ class ProjectSettings:
     production_stages: tuple[str, ...] = ("prod",)
     runtime: Runtime = "python3.13"
     environment: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[str, ...] = ()
 
     @property
     def python_version(self) -> str:
@@ -162,6 +163,10 @@ class _Effective:
             yield error(INVALID_CODE, message, self.place("tags"))
 
     def _environment(self, variables: Mapping[str, str]) -> Iterator[Finding]:
+        for name in sorted({*self.table.secrets} & variables.keys()):
+            message = f"`{name}` is among the secrets, and a variable for everybody to read"
+            hint = "take it out of `environment`: its value is set with `treadle secrets set`"
+            yield error(INVALID_CODE, message, self.place("environment", name), hint)
         if "LOG_LEVEL" in variables and "log_level" in self.table.model_fields_set:
             message = "`log_level` and the variable `LOG_LEVEL` say the same thing"
             yield error(INVALID_CODE, message, self.place("environment", "LOG_LEVEL"), "keep `log_level`")
@@ -250,6 +255,7 @@ def _settings(
         tags=tuple(sorted(table.tags.items())),
         production_stages=tuple(table.production_stages),
         runtime=table.runtime,
+        secrets=tuple(sorted({*table.secrets} - {*table.environment})),
         environment=variables if len(_encoded(table.environment)) <= ENVIRONMENT_BYTES else (),
     )
 

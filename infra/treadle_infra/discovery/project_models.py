@@ -219,6 +219,7 @@ class StageTable(Table):
     log_level: LogLevel = "info"
     log_retention_days: Annotated[int, AfterValidator(_retention)] = 14
     environment: dict[Annotated[str, AfterValidator(_variable)], Annotated[str, AfterValidator(_value)]] = {}
+    secrets: list[Annotated[str, AfterValidator(_variable)]] = []
     cors: Annotated[CorsTable | None, BeforeValidator(_cors)] = CorsTable()
     streams: StreamsTable = StreamsTable()
     telemetry: TelemetryTable = TelemetryTable()

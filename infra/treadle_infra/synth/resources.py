@@ -63,6 +63,7 @@ from treadle_infra.topology.references import (
     LogStreams,
     QueuePolicyRef,
     QueueRef,
+    SecretParameter,
     StateTableRef,
     StreamTableRef,
     TopicRef,
@@ -381,6 +382,8 @@ class ResourceBuilder:
                 return arn_sub("execute-api", f"${{{logical_id_of(api)}}}/{stage}/{method}/@connections/*")
             case LogStreams(log_group):
                 return get_att(log_group, "Arn")  # ends in `:*` in CloudFormation
+            case SecretParameter(secret):
+                return arn_sub("ssm", f"parameter{Names(self._app, self._stage).secret(secret)}")
             case ForeignResource(arn):
                 return arn
             case _:

@@ -59,6 +59,7 @@ from treadle_infra.topology.references import (
     QueueRef,
     Reference,
     RuleRef,
+    SecretParameter,
     StateTableRef,
     StreamTableRef,
     TopicRef,
@@ -304,7 +305,8 @@ class _LongestArns:
                 Topic | Queue | DeadLetterQueue | StateTable | StreamTable | ConnectionsTable | LogGroup | Rule,
             )
         }
-        self._topic_prefix = Names(topology.app, topology.stage).topic_prefix()
+        self._app_names = Names(topology.app, topology.stage)
+        self._topic_prefix = self._app_names.topic_prefix()
 
     def of(self, target: GrantTarget) -> str:
         match target:
@@ -324,6 +326,8 @@ class _LongestArns:
                 return self._arn("execute-api", f"0123456789/{stage}/{method}/@connections/*")
             case LogStreams(log_group):
                 return self._arn("logs", f"log-group:{self._names[log_group]}:*")
+            case SecretParameter(secret):
+                return self._arn("ssm", f"parameter{self._app_names.secret(secret)}")
             case ForeignResource(arn):
                 return arn
             case _:

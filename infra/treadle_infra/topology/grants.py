@@ -21,6 +21,7 @@ from treadle_infra.topology.references import (
     LogGroupRef,
     LogStreams,
     QueueRef,
+    SecretParameter,
     StateTableRef,
     StreamTableRef,
     TopicRef,
@@ -57,6 +58,7 @@ def grants_for(step: Step, app: App) -> tuple[Grant, ...]:
     if publish:
         grants.append(Grant("Publish", ("sns:Publish",), publish))
     grants += _table_grants(step, app)
+    grants += _secret_grants(app)
     grants += (_permission_grant(number, permission) for number, permission in enumerate(step.permissions, start=1))
     return tuple(grants)
 
@@ -93,6 +95,7 @@ def websocket_grants(app: App, stage: str) -> tuple[Grant, ...]:
         Grant("Connections", _dynamodb(connections), (ConnectionsTableRef(),)),
         Grant("Streams", _dynamodb(("GetItem", "Query")), tuple(StreamTableRef(stream.name) for stream in app.streams)),
         _connection_grant(stage),
+        *(_secret_grants(app) if app.decides_access else ()),
     )
 
 
@@ -108,6 +111,15 @@ def broadcast_grants(app: App, stage: str) -> tuple[Grant, ...]:
         _connection_grant(stage),
         _dead_letter_grant(BROADCAST),
     )
+
+
+def _secret_grants(app: App) -> Iterable[Grant]:
+    """AWS's own key for parameters may be used by whoever may read them, without a grant.
+
+    Source: https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
+    """
+    if app.secrets:
+        yield Grant("Secrets", ("ssm:GetParameters",), tuple(SecretParameter(secret) for secret in app.secrets))
 
 
 def _log_grant(function: str) -> Grant:

@@ -215,6 +215,13 @@ class LogStreams:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretParameter:
+    """The parameter with the value of one secret; it is in no stack."""
+
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
 class ForeignResource:
     """A resource that is none of ours: an ARN (or `*`) as it was written."""
 
@@ -256,5 +263,6 @@ GrantTarget = (
     | AnyChangeStream
     | Connections
     | LogStreams
+    | SecretParameter
     | ForeignResource
 )

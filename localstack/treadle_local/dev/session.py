@@ -145,7 +145,7 @@ class _Session:
         self._shown: tuple[Finding, ...] = ()
         self._edits: Edits | None = None
         self._spare = SpareChild()
-        self._local_environment = project_environment(options.project)
+        self._local_environment = _environment(options.project)
         self._shows_project_folder = False
         self._inspections = self._planned_inspections()
         self.once_exit_code = 0
@@ -193,6 +193,9 @@ class _Session:
             self._tell(Found(compilation.findings))
             self._shown = compilation.findings
             self.once_exit_code = int(has_errors(compilation.findings))
+        for secret in compilation.app.secrets:
+            if secret not in self._local_environment:
+                self._tell(Trouble(None, f"the secret {secret} has no value here: write it into .env, or export it"))
         deployed = await self._deploy(compilation)
         if not deployed:
             self.once_exit_code = 1
@@ -309,7 +312,7 @@ class _Session:
 
     def _reread_environment(self) -> bool:
         """Whether `.env` says something else than before: every function starts anew then."""
-        environment = project_environment(self._options.project)
+        environment = _environment(self._options.project)
         if environment == self._local_environment or self._emulator is None:
             return False
         self._local_environment = environment
@@ -468,6 +471,11 @@ class _Session:
             if json.loads((self._folder / "dev.json").read_text()).get("pid") == os.getpid():
                 (self._folder / "dev.json").unlink()
         self._lock.release()
+
+
+def _environment(project: Path) -> dict[str, str]:
+    settings = read_settings(project, STAGE)
+    return project_environment(project, (*dict(settings.environment), *settings.secrets))
 
 
 def _broken(compilation: Compilation) -> set[str]:
