@@ -13,7 +13,7 @@ config = {
         "type": "object",
         "properties": {
             "employee": {"type": "string", "minLength": 1},
-            "amount": {"type": "number", "exclusiveMinimum": 0, "maximum": 1000000},
+            "amount": {"type": "number", "minimum": 0.01, "maximum": 1000000},
             "waitSeconds": {"type": "integer", "minimum": 0, "maximum": 604800},
         },
         "required": ["employee", "amount"],
