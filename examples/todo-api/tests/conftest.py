@@ -1,5 +1,6 @@
 """The app in Treadle's emulator, for all tests: `pytest` in the project's folder runs them."""
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 PROJECT = Path(__file__).resolve().parents[1]
 BESIDE_PYTHON = Path(sys.executable).with_name("treadle")
@@ -35,6 +37,14 @@ class App:
         except urllib.error.HTTPError as answer:
             return answer.code, parsed(answer)
 
+    @contextlib.contextmanager
+    def follow(self, stream, group="default"):
+        """A client that follows a group of a stream, in sync with what is there."""
+        with connect(self.ws) as socket:
+            join = {"streamName": stream, "groupId": group, "subscriptionId": "test"}
+            socket.send(json.dumps({"type": "join", "data": join}))
+            yield Follower(socket)
+
     def wait_until(self, look, seconds=30):
         """The first answer of `look` that is not false: what steps do in the background takes its time."""
         end = time.monotonic() + seconds
@@ -46,6 +56,25 @@ class App:
     def treadle(self, *arguments):
         """Runs a command of Treadle's on the running app."""
         subprocess.run([TREADLE, *arguments], cwd=self.folder, check=True, capture_output=True, timeout=60)
+
+
+class Follower:
+    """What a client is told. As Motia's clients do, it drops what is not newer than what it knows of an item."""
+
+    def __init__(self, socket):
+        self._socket = socket
+        self._newest = {}
+        self.items = json.loads(socket.recv(timeout=30))["event"]["data"]
+
+    def next(self, item_id=None):
+        """The next event, or the next one of this item: `{"type", "data"}`."""
+        while True:
+            message = json.loads(self._socket.recv(timeout=30))
+            event, told_id = message["event"], message["event"]["data"]["id"]
+            is_newer = message["timestamp"] > self._newest.get(told_id, 0)
+            self._newest[told_id] = max(message["timestamp"], self._newest.get(told_id, 0))
+            if is_newer and item_id in (None, told_id):
+                return event
 
 
 def parsed(answer):

@@ -1,19 +1,5 @@
 """The list from outside: its API, and what those who follow it are told."""
 
-import json
-
-from websockets.sync.client import connect
-
-
-def follow(client):
-    join = {"streamName": "todos", "groupId": "all", "subscriptionId": "test"}
-    client.send(json.dumps({"type": "join", "data": join}))
-    return next_event(client)
-
-
-def next_event(client):
-    return json.loads(client.recv(timeout=30))["event"]
-
 
 def test_a_todo_is_made_changed_and_deleted(app):
     status, todo = app.request("POST", "/todos", {"title": "buy milk"})
@@ -37,19 +23,15 @@ def test_a_todo_without_a_title_is_refused_with_the_reason(app):
 
 
 def test_whoever_follows_the_list_sees_every_change(app):
-    with connect(app.ws) as client:
-        assert follow(client)["type"] == "sync"
-
+    with app.follow("todos", "all") as client:
         _, todo = app.request("POST", "/todos", {"title": "water the plants"})
-        app.request("PATCH", f"/todos/{todo['id']}", {"done": True})
-        app.request("DELETE", f"/todos/{todo['id']}")
+        assert client.next(todo["id"])["data"] == todo
 
-        told = []
-        while not told or told[-1]["type"] != "delete":
-            event = next_event(client)
-            told += [event] if event["data"]["id"] == todo["id"] else []
-        assert [event["type"] for event in told] == ["create", "update", "delete"]
-        assert told[1]["data"]["done"] is True
+        app.request("PATCH", f"/todos/{todo['id']}", {"done": True})
+        assert client.next(todo["id"])["data"] == {**todo, "done": True}
+
+        app.request("DELETE", f"/todos/{todo['id']}")
+        assert client.next(todo["id"])["type"] == "delete"
 
 
 def test_the_page_is_served(app):
