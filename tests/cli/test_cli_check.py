@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -119,3 +120,20 @@ def test_a_bug_is_told_as_one_with_an_exit_code_of_its_own(tmp_path: Path) -> No
     assert done.code == 70
     assert "RuntimeError: out of order" in done.err
     assert done.err.endswith("This is a bug in Treadle, not in your project. Please report it with the lines above.\n")
+
+
+def test_the_settings_that_hold_on_a_stage_are_shown_with_their_lines(tmp_path: Path) -> None:
+    write(tmp_path, "steps/hello_step.py", api_step("Hello", "    return {}"))
+    text = 'name = "shop"\nmemory_mb = 512\ncors = false\n\n[stages.prod]\nmemory_mb = 1024\ntags.team = "a"\n'
+    write(tmp_path, "treadle.toml", text)
+
+    shown = treadle("check", tmp_path, "--settings", "--stage", "prod").out
+    told = json.loads(treadle("check", tmp_path, "--settings", "--json").out)["settings"]
+
+    assert shown.splitlines() == [
+        "cors = false  treadle.toml:3",
+        "memory_mb = 1024  treadle.toml:6",
+        'name = "shop"  treadle.toml:1',
+        'tags.team = "a"  treadle.toml:7',
+    ]
+    assert told["memory_mb"] == {"value": 512, "where": "treadle.toml:2"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -15,6 +16,9 @@ def check(
     project: Project = None,
     stage: Stage = "dev",
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail the check too.")] = False,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="Show what the project file says for the stage, and where.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Find everything wrong with the project.
@@ -25,13 +29,19 @@ def check(
     """
     from treadle_infra.app.findings import has_errors
     from treadle_infra.compile import compile_project
+    from treadle_infra.discovery.project import read_settings
     from treadle_infra.options import usual_options
 
     chosen = project_folder(folder, project)
     compilation = compile_project(chosen, stage, usual_options(chosen, stage=stage))
+    said = read_settings(chosen, stage).said if settings else ()
     if as_json:
-        terminal.show_json({"findings": [terminal.finding_json(finding) for finding in compilation.findings]})
+        told = {one.name: {"value": one.value, "where": str(one.where)} for one in said}
+        findings = [terminal.finding_json(finding) for finding in compilation.findings]
+        terminal.show_json({"findings": findings, **({"settings": told} if settings else {})})
     else:
+        for one in said:
+            terminal.show(f"{one.name} = {json.dumps(one.value, ensure_ascii=False)}  {one.where}")
         terminal.show_findings(compilation.findings)
         steps = len(compilation.app.steps)
         if not compilation.findings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,6 +41,15 @@ class AuthenticateSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """One setting that holds on a stage: its dotted name, its value as JSON would have it, and the line."""
+
+    name: str
+    value: object
+    where: SourceLocation
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectSettings:
     """`app_name` is always legal, also where the findings say that another one was asked for.
 
@@ -48,7 +57,7 @@ class ProjectSettings:
     `wraps_state_values`: a project without any settings is one of Motia's, and runs as it is; others say so.
     `shows_project_folder`: likewise for `treadle dev`, where steps see and write the project's folder.
     `memory_mb` and `timeout_seconds` (None: by the kind of its trigger) are those of steps that say nothing of their
-    own. `tags` are the project's own.
+    own. `tags` are the project's own. `said` is what the file says, by name.
     """
 
     app_name: str
@@ -70,6 +79,7 @@ class ProjectSettings:
     runtime: Runtime = "python3.13"
     environment: tuple[tuple[str, str], ...] = ()
     secrets: tuple[str, ...] = ()
+    said: tuple[Said, ...] = ()
 
     @property
     def python_version(self) -> str:
@@ -92,7 +102,8 @@ def read_settings(project: Path, stage: str = "dev") -> ProjectSettings:
         findings += _Effective(given, values, each, source).problems()
     effective = _Effective(given, values, stage, source)
     name = values.get("name") or _fallback_name(project, pyproject)
-    return _settings(effective.table, name, effective.authenticate(), list(dict.fromkeys(findings)))
+    settings = _settings(effective.table, name, effective.authenticate(), list(dict.fromkeys(findings)))
+    return replace(settings, said=tuple(effective.said()))
 
 
 def _found(
@@ -152,6 +163,12 @@ class _Effective:
         setting = self.table.streams.authenticate if _has(right, keys) else None
         path, _, function = (setting or "").rpartition(":")
         return AuthenticateSetting(path, function, self.place("streams", "authenticate"))
+
+    def said(self) -> Iterator[Said]:
+        """What the file says for this stage, sorted by name; what it leaves out is not in it."""
+        whole = self.table.model_dump(exclude_unset=True, exclude={"stages"})
+        for keys, value in sorted(_leaves(whole)):
+            yield Said(".".join(keys), value, self.place(*keys))
 
     def problems(self) -> Iterator[Finding]:
         """What is wrong with settings that are right one by one."""
@@ -219,6 +236,14 @@ def _has(values: Values, keys: Keys) -> bool:
             return False
         current = cast("dict[str | int, object]", current)[key]
     return True
+
+
+def _leaves(values: Values, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(cast("dict[str, Any]", value), (*above, key))
+        else:
+            yield (*above, key), False if value is None else value  # `cors = false`, the only thing that is None
 
 
 def _encoded(variables: Mapping[str, str]) -> bytes:
