@@ -105,6 +105,8 @@ def _object(value: Any, path: str, inside: tuple[int, ...]) -> Any:
 
 
 def _key(key: Any, path: str) -> str:
+    if key is type:
+        return "type"  # a key without its quotes, as Motia's own page has it
     if isinstance(key, bool) or not isinstance(key, (str, int)):
         raise NotJson(path, f"has the key {key!r}, which is no text")
     return str.__str__(key) if isinstance(key, str) else str(int(key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,14 @@ from treadle_infra.discovery.importing import FAILED_CODE, TIMED_OUT_CODE, Answe
 from treadle_infra.discovery.imports import imports_of
 from treadle_infra.discovery.places import ConfigPlaces, config_places
 from treadle_infra.discovery.source import PARSER_VERSION, Sources
+
+_CONFIG_KEYS = frozenset(
+    {
+        *("name", "type", "path", "method", "emits", "subscribes", "flows", "cron", "input", "description", "schema"),
+        *("bodySchema", "responseSchema", "queryParams", "middleware", "infrastructure", "virtualEmits", "baseConfig"),
+        *("virtualSubscribes", "includeFiles", "triggers", "enqueues"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +138,17 @@ def _failures(file: ProjectFile, answer: Answer, closure: Closure) -> Iterator[F
         code,
         f"`{file.path}` cannot be imported: {failure['message']}" + (f"\n  it printed:{said}" if said else ""),
         SourceLocation(str(failure.get("path") or file.path), int(failure["line"])),
-        "move what takes so long, or waits for something, into the handler" if code == TIMED_OUT_CODE else None,
+        "move what takes so long, or waits for something, into the handler"
+        if code == TIMED_OUT_CODE
+        else _quotes_hint(str(failure["message"])),
     )
+
+
+def _quotes_hint(message: str) -> str | None:
+    """What to do about a config written as in JavaScript: `{name: "Hello"}`."""
+    missing = re.fullmatch(r"NameError: name '(\w+)' is not defined.*", message)
+    is_key = missing is not None and missing[1] in _CONFIG_KEYS
+    return f'keys of a dict are texts: write `"{missing[1]}":`' if missing is not None and is_key else None
 
 
 def _config_problems(answer: Answer, places: ConfigPlaces) -> Iterator[Finding]:
