@@ -27,6 +27,8 @@ TAG_VALUE_LIMIT = 256
 FIFO_SUFFIX = ".fifo"
 """What the name of a FIFO queue or topic ends with. Source: https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html"""
 
+LETS_ALL_IN = "TREADLE_LETS_ALL_IN"
+"""A variable that `treadle dev` alone sets to 1: whoever likes follows a stream that says nothing of who may."""
 LIVE_ALIAS = "live"
 
 SYSTEM_PREFIX = "_treadle-"

@@ -12,6 +12,7 @@ from pathlib import Path
 from treadle.names import BROADCAST, WEBSOCKET
 from treadle_infra.app.findings import Finding, TreadleError, has_errors
 from treadle_infra.app.model import App
+from treadle_infra.app.stream_access import undeclared_access
 from treadle_infra.artifacts.bundle import BundleOptions, bundle
 from treadle_infra.artifacts.layers import Layers, check_sizes
 from treadle_infra.artifacts.model import Artifact
@@ -29,6 +30,7 @@ from treadle_infra.topology.placement import FormerPlacement, placement
 class CompileOptions:
     """`packages` None: the project's requirements are left alone, and a step that imports one is refused.
 
+    `is_for_aws`: whether that is told too which only a stage on AWS does otherwise.
     `proves`: whether each handler is loaded from its zip and layers, which takes its time where one has changed.
     """
 
@@ -36,6 +38,7 @@ class CompileOptions:
     bundle: BundleOptions
     packages: PackageOptions | None = None
     proves: bool = False
+    is_for_aws: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ def compile_project(
         found = packages.without_consequences(discovery.findings)
         findings = [*packages.findings, *found, *layers.findings, *bundles.findings, *check(topology)]
         findings += check_sizes(app, bundles.artifacts, layers)
+        findings += undeclared_access(app) if options.is_for_aws else ()
     with stopwatch.phase("synthesize"):
         assembly = None
         try:

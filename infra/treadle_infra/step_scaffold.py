@@ -91,6 +91,7 @@ def _text(name: str, file_words: str, kind: StepType, wishes: StepWishes) -> str
         case "stream":
             config = {
                 "name": file_words,
+                "access": "open",
                 "schema": {"type": "object", "properties": {}},
                 "baseConfig": {"storageType": "default"},
             }

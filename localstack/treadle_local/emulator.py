@@ -98,7 +98,7 @@ class Emulator:
         interpreter: Interpreter,
         runtime_folder: Callable[[], Path],
         code_cache: Path,
-        local_environment: Callable[[], Mapping[str, str]] = dict,
+        local_environment: Callable[[str], Mapping[str, str]] = lambda _function: {},
         project_folder: Callable[[str], Path | None] = lambda _function: None,
         persistence: Persistence | None = None,
     ) -> None:

@@ -35,7 +35,7 @@ _REGION_AND_ACCOUNT = "us-east-2:123456789012"
 
 def system_slice(system: str, *streams: str, **changes: Any) -> Json:
     """The manifest slice of one of the system functions."""
-    named = {name: {"source": None, "checksAccess": False} for name in streams or (STREAM,)}
+    named = {name: {"source": None, "checksAccess": False, "isOpen": True} for name in streams or (STREAM,)}
     return {"manifest": 1, "system": system, "streams": named, "telemetry": None, "authenticate": None, **changes}
 
 

@@ -277,6 +277,33 @@ def test_the_streams_definition_says_who_may_join(folder: StepFolder, aws: FakeA
 
 
 @pytest.mark.parametrize(
+    ("stream", "variable", "joined"),
+    [
+        ({}, None, False),
+        ({}, "0", False),
+        ({}, "1", True),
+        ({"isOpen": True}, None, True),
+        ({"isOpen": 1}, None, False),
+    ],
+)
+def test_who_may_join_is_said_or_nobody_may(
+    folder: StepFolder, aws: FakeAws, stream: Json, variable: str | None, joined: bool
+) -> None:
+    project(folder)
+    undeclared = {STREAM: {"source": None, "checksAccess": False, **stream}}
+    (folder.path / "treadle" / "system.json").write_text(json.dumps(system_slice("websocket", streams=undeclared)))
+    environment = dict(aws.environment) | ({} if variable is None else {"TREADLE_LETS_ALL_IN": variable})
+    aws.sockets["c1="] = []
+    aws.page_items = None
+    done = folder.run(connecting("c1="), joining("c1=", "inbox"), entry="websocket", environment=environment)
+    (frame,) = aws.sockets["c1="]
+    assert (frame["event"]["type"] == "sync") == joined
+    assert [line["msg"] for line in done.lines("warn")] == (
+        [] if joined else ["A join is refused: stream messages has neither `canAccess` nor `access: open`"]
+    )
+
+
+@pytest.mark.parametrize(
     ("source", "joined", "logged"),
     [
         ("def can_access(subscription, context):\n    return True", True, False),

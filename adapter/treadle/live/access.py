@@ -9,6 +9,7 @@ from treadle.invoke import call_handler
 from treadle.json_values import dump_json, object_or_none
 from treadle.loader import load_module
 from treadle.logger import write_line
+from treadle.names import LETS_ALL_IN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ class Access:
     def allows(self, stream: str, subscription: dict[str, Json], context: Json, logger: Logger) -> bool:
         """True where a connection with this context may follow the group, or the item in it, that is named."""
         if self._slice.streams[stream] is None:
-            return True
+            if stream in self._slice.open_streams or os.environ.get(LETS_ALL_IN) == "1":
+                return True
+            logger.warn(f"A join is refused: stream {stream} has neither `{_ACCESS_KEY}` nor `access: open`")
+            return False
         check = self._checks.get(stream)
         if check is None:
             logger.error(f"A join is refused: {_ACCESS_KEY} of stream {stream} could not be loaded")

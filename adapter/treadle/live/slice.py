@@ -29,13 +29,14 @@ class SystemSlice:
     """`streams` are the app's, each with the file of its definition where that says who may join, else None.
 
     `secrets` are variables whose values are fetched when the process starts.
+    `open_streams` are those that everybody may follow.
     `package`: the name by which the project's files import the project, None where they do not.
 
     {"manifest": 1, "system": "websocket", "authenticate": {"source": "auth.py", "function": "authenticate"},
      "streams": {"messages": {"source": "steps/messages_stream.py", "checksAccess": true}}, "telemetry": null}
     """
 
-    __slots__ = ("authenticate", "package", "secrets", "streams", "system", "telemetry")
+    __slots__ = ("authenticate", "open_streams", "package", "secrets", "streams", "system", "telemetry")
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class SystemSlice:
         telemetry: Telemetry | None,
         package: str | None = None,
         secrets: tuple[str, ...] = (),
+        open_streams: frozenset[str] = frozenset(),
     ) -> None:
         self.system = system
         self.streams = streams
@@ -52,6 +54,7 @@ class SystemSlice:
         self.telemetry = telemetry
         self.package = package
         self.secrets = secrets
+        self.open_streams = open_streams
 
 
 def read_slice(path: str, system: str) -> SystemSlice:
@@ -78,6 +81,7 @@ def read_slice(path: str, system: str) -> SystemSlice:
         read_telemetry(document, path),
         document.get("package"),
         tuple(document.get("secrets", ())),
+        frozenset(name for name, stream in streams.items() if stream.get("isOpen") is True),
     )
 
 

@@ -196,7 +196,8 @@ class Step:
 class Stream:
     """A named collection of items that clients can follow. `where` None means: used by a step, defined nowhere.
 
-    `checks_access`: its definition has a `canAccess`, asked for each join. `files` is then the import closure of the
+    `checks_access`: its definition has a `canAccess`, asked for each join. `is_open`: everybody may follow it, on any
+    stage; with neither, everybody may in `treadle dev`, and nobody elsewhere. `files` is then the import closure of the
     definition's file (that file among them), relative to the project, sorted; `imports` what they import from packages.
     """
 
@@ -204,6 +205,7 @@ class Stream:
     where: SourceLocation | None = None
     schema: Json = None
     checks_access: bool = False
+    is_open: bool = False
     files: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
 

@@ -93,11 +93,13 @@ def system_slice(name: str, app: App) -> dict[str, Json]:
 
     Example: {"manifest": 1, "system": "websocket", "authenticate": {"source": "auth.py", "function": "authenticate"},
     "streams": {"messages": {"source": "steps/messages_stream.py", "checksAccess": true}}, "telemetry": null}
+    A stream that everybody may follow has {"isOpen": true}.
     """
     streams: dict[str, Json] = {
         stream.name: {
             "source": stream.where.path if stream.checks_access and stream.where is not None else None,
             "checksAccess": stream.checks_access,
+            **({"isOpen": True} if stream.is_open else {}),
         }
         for stream in app.streams
     }

@@ -142,9 +142,13 @@ def read_stream_config(config: Mapping[str, Any], places: ConfigPlaces) -> tuple
     if stream.can_access is not None:
         parameters = ("subscription", "context")
         findings += check_function(stream.can_access, "canAccess", parameters, _STREAM_CODE, places.of("canAccess"))
+        if stream.access is not None:
+            message = "a stream has either `canAccess`, which decides, or is open to all"
+            findings.append(error(_STREAM_CODE, message, places.of("access"), "take one of them out"))
     if findings:
         return None, findings
-    return Stream(stream.name, places.config, stream.stream_schema, stream.can_access is not None), findings
+    checks, is_open = stream.can_access is not None, stream.access == "open"
+    return Stream(stream.name, places.config, stream.stream_schema, checks, is_open), findings
 
 
 # 0.x: type, subscribes, emits

@@ -251,5 +251,6 @@ class StreamConfig(_Object1):
     stream_schema: Annotated[Schema, Field(alias="schema")] = None
     base_config: BaseStreamConfig = BaseStreamConfig()
     can_access: Function | None = None
+    access: Literal["open"] | None = None
     on_join: Function | None = None
     on_leave: Function | None = None

@@ -116,6 +116,8 @@ class _Discoverer:
         streams = self._streams(module for module in modules if module.file.kind == "stream")
         steps = self._steps([module for module in modules if module.file.kind == "step"], settings)
         streams += inferred_streams(steps, streams, self._findings)
+        if settings.opens_streams:
+            streams = [dataclasses.replace(stream, is_open=not stream.checks_access) for stream in streams]
         app = App(
             settings.app_name,
             tuple(_reading_state(found.step, settings) for found in steps),

@@ -57,12 +57,14 @@ class ProjectSettings:
     `wraps_state_values`: a project without any settings is one of Motia's, and runs as it is; others say so.
     `shows_project_folder`: likewise for `treadle dev`, where steps see and write the project's folder.
     `memory_mb` and `timeout_seconds` (None: by the kind of its trigger) are those of steps that say nothing of their
-    own. `tags` are the project's own. `said` is what the file says, by name.
+    own. `opens_streams`: everybody may follow a stream without `canAccess`. `tags` are the project's own. `said` is
+    what the file says, by name.
     """
 
     app_name: str
     cron_dialect: CronDialect = "and"
     authenticate: AuthenticateSetting | None = None
+    opens_streams: bool = False
     telemetry: Telemetry | None = None
     findings: tuple[Finding, ...] = ()
     architecture: Architecture = "arm64"
@@ -266,6 +268,7 @@ def _settings(
         app_name=name,
         cron_dialect=table.cron_dialect,
         authenticate=authenticate,
+        opens_streams=table.streams.access == "open",
         telemetry=None if endpoint is None else Telemetry(endpoint, service or name),
         findings=tuple(findings),
         architecture=table.architecture,

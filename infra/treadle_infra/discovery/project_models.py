@@ -199,6 +199,7 @@ class CorsTable(Table):
 
 class StreamsTable(Table):
     authenticate: Annotated[str | None, BeforeValidator(_authenticate)] = None
+    access: Literal["open"] | None = None
 
 
 class TelemetryTable(Table):

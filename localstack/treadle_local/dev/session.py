@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from treadle.names import LIVE_ALIAS
+from treadle.names import LETS_ALL_IN, LIVE_ALIAS
 from treadle_infra.app.findings import Finding, TreadleError, has_errors
 from treadle_infra.app.model import App
 from treadle_infra.compile import Compilation, compile_project
@@ -183,7 +183,7 @@ class _Session:
             interpreter=interpreter,
             runtime_folder=lambda: runtime,
             code_cache=self._folder / "cache" / "code",
-            local_environment=lambda: self._local_environment,
+            local_environment=self._environment_of,
             project_folder=self._project_folder,
             persistence=self._persistence,
         )
@@ -304,6 +304,13 @@ class _Session:
             _log.exception("a reload failed")
             self._tell(Trouble(None, f"not reloaded, through a bug in Treadle: {problem!r}"))
 
+    def _environment_of(self, function: str) -> Mapping[str, str]:
+        """`.env` and the like, for the project's own functions: not for what somebody else deploys here."""
+        if function not in self._translator.steps:
+            return {}
+        own = {name: value for name, value in self._local_environment.items() if not name.startswith("TREADLE_")}
+        return {**own, LETS_ALL_IN: "1"}
+
     def _project_folder(self, function: str) -> Path | None:
         """What the function sees of the project, beside the files in its zip."""
         if self._shows_project_folder and function in self._translator.steps:
@@ -369,7 +376,7 @@ class _Session:
             # a step's own bytecode would be compiled for longer than it spares the step
             bundle = dataclasses.replace(options.bundle, compiles=not is_reload)
             discover = dataclasses.replace(options.discover, spare=self._spare)
-            wanted = dataclasses.replace(options, discover=discover, bundle=bundle)
+            wanted = dataclasses.replace(options, discover=discover, bundle=bundle, is_for_aws=False)
             return compile_project(project, STAGE, wanted, self._former())
 
         return await self._compile_thread(compile_now)

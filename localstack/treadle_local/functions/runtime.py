@@ -56,8 +56,8 @@ class Surroundings(Protocol):
 
     def credentials(self, role_arn: str, session: str) -> SessionCredentials: ...
 
-    def local_environment(self) -> Mapping[str, str]:
-        """Variables that functions have on this machine only: the project's `.env`."""
+    def local_environment(self, function: str, /) -> Mapping[str, str]:
+        """Variables that a function of `treadle dev`'s project has on this machine only: `.env` and the like."""
         ...
 
     def project_folder(self, function: str, /) -> Path | None:
@@ -277,9 +277,8 @@ class Runtime:
         if version.logging.format == "JSON":
             settings["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
             settings["AWS_LAMBDA_LOG_LEVEL"] = version.logging.application_level or "INFO"
-        local = self._surroundings.local_environment()
-        mine = {name: value for name, value in local.items() if not name.startswith("TREADLE_")}
-        return {**version.environment, **mine, **settings}
+        local = self._surroundings.local_environment(version.name)
+        return {**version.environment, **local, **settings}
 
     def _say_ended(self, version: FunctionVersion, environment: Environment, request_id: str, done: Done) -> None:
         self._say(version, environment, request_id, (*done.untold, *system_logs.ended(version, request_id, done)))

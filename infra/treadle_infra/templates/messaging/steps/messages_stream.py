@@ -1,5 +1,6 @@
 config = {
     "name": "messages",
+    "access": "open",  # for whoever has the URL; a `canAccess` function would choose
     "schema": {
         "type": "object",
         "properties": {
