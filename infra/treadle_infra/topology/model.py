@@ -448,7 +448,7 @@ ResourceT = TypeVar("ResourceT", bound=Resource)
 class Topology:
     """Everything an app needs on one stage, in a stable order: what is shared first, then step by step.
 
-    `tags` are the project's own, on every resource that takes some.
+    `tags` are the project's own, on every resource that has Treadle's.
     """
 
     app: str

@@ -193,9 +193,7 @@ class _Session:
             self._tell(Found(compilation.findings))
             self._shown = compilation.findings
             self.once_exit_code = int(has_errors(compilation.findings))
-        for secret in compilation.app.secrets:
-            if secret not in self._local_environment:
-                self._tell(Trouble(None, f"the secret {secret} has no value here: write it into .env, or export it"))
+        self._tell_missing_secrets(compilation.app)
         deployed = await self._deploy(compilation)
         if not deployed:
             self.once_exit_code = 1
@@ -221,6 +219,12 @@ class _Session:
                     f"--inspect {step}: the project has no such step",
                     hint=f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(functions))}",
                 )
+
+    def _tell_missing_secrets(self, app: App, known: Sequence[str] = ()) -> None:
+        """Those that have no value on this machine, without those of `known`, which have been told."""
+        for secret in app.secrets:
+            if secret not in self._local_environment and secret not in known:
+                self._tell(Trouble(None, f"the secret {secret} has no value here: write it into .env, or export it"))
 
     def _announce(self, compilation: Compilation) -> None:
         emulator, listener = self._running()
@@ -335,6 +339,7 @@ class _Session:
         # what runs and is broken now keeps running as it was: a step with its queue and messages, a stream's access
         kept = before is not None and bool((_broken(compilation) - _broken(before)) & _files_in_use(before.app))
         self._tell_findings(compilation.findings, kept_running=kept)
+        self._tell_missing_secrets(compilation.app, before.app.secrets if before is not None else ())
         if kept:
             return
         if before is not None and self._is_current_deployed and _same(before.assembly, compilation.assembly):
