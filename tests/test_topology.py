@@ -232,7 +232,8 @@ def test_an_app_with_streams_has_one_websocket_api_and_two_functions_of_its_own_
         "join",
         "leave",
     ]
-    assert [mapping.table.stream for mapping in topology.of(StreamMapping)] == ["one", "two"]
+    tables = [mapping.table for mapping in topology.of(StreamMapping)]
+    assert tables == [StreamTableRef("one"), StreamTableRef("two")]
 
 
 def test_an_app_without_streams_has_nothing_live() -> None:

@@ -99,8 +99,11 @@ class Context:
             from treadle.state import State
 
             resources = self._process.resources(self._lambda_context)
-            wraps_values = self._process.manifest.wraps_state_values
-            self._state = State(resources, self._calls, self._record.state, wraps_values=wraps_values)
+            manifest = self._process.manifest
+            written_by = self._origin.text() if manifest.notes_state_trace else ""
+            self._state = State(
+                resources, self._calls, self._record.state, written_by, wraps_values=manifest.wraps_state_values
+            )
         return self._state
 
     @property
@@ -115,7 +118,7 @@ class Context:
                 resources,
                 self._calls,
                 self._record.streams,
-                self._origin.trace.text(),
+                self._origin.text(),
                 self.logger,
             )
         return self._streams

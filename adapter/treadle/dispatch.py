@@ -30,7 +30,7 @@ def start() -> LambdaHandler:
         import treadle.flow  # pyright: ignore[reportUnusedImport]
     if process.manifest.middleware:
         import treadle.middleware  # pyright: ignore[reportUnusedImport]
-    if process.manifest.topics:
+    if process.manifest.is_queued:
         import treadle.triggers.event  # pyright: ignore[reportUnusedImport]
     if process.manifest.cron_triggers:
         import treadle.triggers.cron  # noqa: F401 # pyright: ignore[reportUnusedImport]
@@ -64,7 +64,7 @@ def dispatch(process: StepProcess, event: Event, lambda_context: LambdaContext) 
         from treadle.triggers.api import serve_request
 
         return serve_request(process, event, lambda_context)
-    if manifest.topics and _is_from_queue(process, event, lambda_context):
+    if manifest.is_queued and _is_from_queue(process, event, lambda_context):
         from treadle.triggers.event import serve_batch
 
         return serve_batch(process, event, lambda_context)

@@ -7,7 +7,7 @@ import os
 from treadle.aws.errors import is_not_found
 from treadle.errors import AwsCallError, EmitTooLarge, UnknownTopic
 from treadle.json_values import dump_json
-from treadle.message import ATTRIBUTE
+from treadle.message import ATTRIBUTE, transportable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Emit:
         if is_fifo and group is None:
             group = _group(self._origin.trace_id)
         emit_id = os.urandom(16).hex()
-        body = _transportable(dump_json(event.get("data"), "data"))
+        body = transportable(dump_json(event.get("data"), "data"))
         attribute = self._origin.attribute(
             emit_id=emit_id, step=manifest.step, topic=topic, flows=self._origin.flows or manifest.flows
         )
@@ -126,15 +126,3 @@ def _group(given: object) -> str | None:
     import hashlib
 
     return hashlib.sha256(group.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _transportable(body: str) -> str:
-    """`body` with the few characters escaped that JSON may hold and a queue's message may not.
-
-    Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-    """
-    if body.isascii():
-        return body
-    import re
-
-    return re.sub("[\ud800-\udfff\ufffe\uffff]", lambda match: f"\\u{ord(match[0]):04x}", body)

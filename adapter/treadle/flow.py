@@ -6,7 +6,7 @@ from treadle.context import Context
 from treadle.errors import HandlerMissing
 from treadle.http.request import Request
 from treadle.invoke import call_handler, positional_parameters
-from treadle.manifest import ApiTrigger, CronTrigger, EventTrigger
+from treadle.manifest import ApiTrigger, CronTrigger, EventTrigger, StateTrigger, StreamTrigger
 from treadle.middleware import member
 
 TYPE_CHECKING = False
@@ -89,6 +89,8 @@ def begin(context: FlowContext, process: StepProcess, trigger: Trigger | None, a
         value = HttpArgs(argument, context.trigger.method or "")
     elif isinstance(chosen, CronTrigger):
         value = None
+    elif isinstance(chosen, (StateTrigger, StreamTrigger)) and isinstance(argument, dict):
+        value = ChangeInput(argument)  # pyright: ignore[reportUnknownArgumentType]
     context.input_value = value
     return value
 
@@ -131,7 +133,24 @@ def _info(manifest: Manifest, trigger: Trigger) -> TriggerInfo:
         return TriggerInfo("http", index, method=method, path=trigger.path or path)
     if isinstance(trigger, EventTrigger):
         return TriggerInfo("queue", index, topic=trigger.topic)
+    if isinstance(trigger, StateTrigger):
+        return TriggerInfo("state", index)
+    if isinstance(trigger, StreamTrigger):
+        return TriggerInfo("stream", index)
     return TriggerInfo("cron", index, expression=trigger.expression)
+
+
+class ChangeInput(dict[str, "Any"]):
+    """A change of state or of a stream; its members answer as attributes too, in camelCase or snake_case."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        first, *rest = name.split("_")
+        for key in (name, first + "".join(part.title() for part in rest)):
+            if key in self:
+                return self[key]
+        raise AttributeError(f"the change has no `{name}`; it has {', '.join(self)}")
 
 
 class HttpArgs(Request):

@@ -95,6 +95,46 @@ class CronTrigger:
         return f"cron {self.expression}{f' {self.timezone}' if self.timezone else ''}"
 
 
+class StateTrigger:
+    """The step runs when state changes."""
+
+    __slots__ = ("condition",)
+
+    key = '["state"]'
+
+    def __init__(self, condition: Keys | None = None) -> None:
+        self.condition = condition
+
+    def __str__(self) -> str:
+        return "state"
+
+    def record(self) -> dict[str, object]:
+        """What the record of a run says of it."""
+        return {"kind": "state"}
+
+
+class StreamTrigger:
+    """The step runs when items of a stream change: all of them, those of a `group`, or those with the id `item`.
+
+    `key` is the trigger's name among those of its step.
+    """
+
+    __slots__ = ("condition", "group", "item", "key", "stream")
+
+    def __init__(self, stream: str, group: str | None, item: str | None, condition: Keys | None = None) -> None:
+        self.stream = stream
+        self.group = group
+        self.item = item
+        self.condition = condition
+        self.key = json.dumps(["stream", stream, group, item])
+
+    def __str__(self) -> str:
+        return f"stream {self.stream}"
+
+    def record(self) -> dict[str, object]:
+        return {"kind": "stream", "stream": self.stream}
+
+
 class Telemetry:
     """Where the app's spans go: an OTLP/HTTP endpoint, to which `/v1/traces` is appended."""
 
@@ -106,7 +146,8 @@ class Telemetry:
 
 
 if TYPE_CHECKING:
-    Trigger = ApiTrigger | EventTrigger | CronTrigger
+    TableTrigger = StateTrigger | StreamTrigger
+    Trigger = ApiTrigger | EventTrigger | CronTrigger | TableTrigger
 
 
 class Manifest:
@@ -117,7 +158,8 @@ class Manifest:
     `has_fixed_backoff`.
     `is_fifo`: the step's queue is a FIFO queue; `fifo_topics` are the FIFO topics among those that it may emit to.
     `timeout_seconds` is how long the handler may take for one message or firing. `telemetry` None: spans go nowhere.
-    `route_keys`, `topics` and `cron_triggers` are those of its triggers; a step with topics has a queue. `middleware`
+    `route_keys`, `topics`, `cron_triggers` and, by their keys, `table_triggers` are those of its triggers; `is_queued`:
+    it has a queue. `notes_state_trace`: what it writes to state says where it came from. `middleware`
     has the places of middleware in the step's config, `patterns` the expressions for parameters, by route key.
     `is_flow`: the config is in Motia 1.0's dialect. `application`: the path under which the step is an ASGI
     application, None where it has a handler.
@@ -140,8 +182,10 @@ class Manifest:
         "input_schemas",
         "is_fifo",
         "is_flow",
+        "is_queued",
         "max_retries",
         "middleware",
+        "notes_state_trace",
         "package",
         "patterns",
         "route_keys",
@@ -149,6 +193,7 @@ class Manifest:
         "source",
         "step",
         "streams",
+        "table_triggers",
         "telemetry",
         "timeout_seconds",
         "topics",
@@ -177,6 +222,7 @@ class Manifest:
         wraps_state_values: bool = False,
         secrets: tuple[str, ...] = (),
         package: str | None = None,
+        notes_state_trace: bool = False,
     ) -> None:
         self.step = step
         self.source = source
@@ -193,6 +239,11 @@ class Manifest:
             trigger.topic: trigger.schema for trigger in triggers if isinstance(trigger, EventTrigger)
         }
         self.cron_triggers = tuple(trigger for trigger in triggers if isinstance(trigger, CronTrigger))
+        self.table_triggers = {
+            trigger.key: trigger for trigger in triggers if isinstance(trigger, (StateTrigger, StreamTrigger))
+        }
+        self.is_queued = bool(self.topics or self.table_triggers)
+        self.notes_state_trace = notes_state_trace
         self.flows = flows
         self.emits = emits
         self.streams = streams
@@ -244,6 +295,7 @@ def read_manifest(path: str) -> Manifest:
         wraps_state_values=document.get("wrapsStateValues") is True,
         secrets=tuple(document.get("secrets", ())),
         package=document.get("package"),
+        notes_state_trace=document.get("notesStateTrace") is True,
     )
 
 
@@ -316,6 +368,17 @@ def _cron_trigger(trigger: dict[str, Any], path: str) -> CronTrigger:
     )
 
 
+def table_trigger(trigger: dict[str, Any], path: str) -> TableTrigger:
+    """The trigger in `{"kind": "state"}` or `{"kind": "stream", "stream": ..., "group": ..., "item": ...}`.
+
+    Raises: ManifestError.
+    """
+    condition = _keys(trigger, "condition")
+    if trigger.get("kind") == "state":
+        return StateTrigger(condition)
+    return StreamTrigger(_text(trigger, "stream", path), trigger.get("group"), trigger.get("item"), condition)
+
+
 def _guard(guard: dict[str, Any]) -> Guard:
     from treadle.cron_guard import Guard
 
@@ -339,4 +402,6 @@ _TRIGGERS: dict[str, Callable[[dict[str, Any], str], Trigger]] = {
         _text(trigger, "topic", path), _keys(trigger, "condition"), _schema(trigger)
     ),
     "cron": _cron_trigger,
+    "state": table_trigger,
+    "stream": table_trigger,
 }

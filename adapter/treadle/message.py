@@ -36,11 +36,12 @@ _decode = json.JSONDecoder(parse_constant=_no_constant).decode
 class Origin:
     """What a run follows from. `trace` has the run's own span, a child of the one that caused it.
 
-    `hops` counts the emits since the request; `path` has a long chain's last steps. `topic` and `emit_id` are those of
-    the message that the run takes, None where it is none of an emit's; `flows` are those of the step that emitted it.
+    `hops` counts the emits, and the changes that triggered steps, since the request; `path` has a long chain's last
+    steps. `topic` and `emit_id` are those of the message that the run takes, None where it is none of an emit's;
+    `flows` are those of the step that emitted it. `change` is the key of the trigger that a change's message is for.
     """
 
-    __slots__ = ("emit_id", "flows", "hops", "path", "topic", "trace")
+    __slots__ = ("change", "emit_id", "flows", "hops", "path", "topic", "trace")
 
     def __init__(
         self,
@@ -50,7 +51,9 @@ class Origin:
         topic: str | None = None,
         emit_id: str | None = None,
         flows: tuple[str, ...] = (),
+        change: str | None = None,
     ) -> None:
+        self.change = change
         self.trace = trace
         self.hops = hops
         self.path = path
@@ -61,6 +64,13 @@ class Origin:
     @property
     def trace_id(self) -> str:
         return self.trace.trace_id
+
+    def text(self) -> str:
+        """What a row says of the run that has written it: `<trace_id> <traceparent>`, and the hops where there are any.
+
+        `changed_by` reads it, and `trace_of_text` does without the hops.
+        """
+        return f"{self.trace.text()} {self.hops}" if self.hops else self.trace.text()
 
     def attribute(self, *, emit_id: str, step: str, topic: str, flows: tuple[str, ...]) -> str:
         """The attribute's text for a message that `step` emits in answer to what came from here."""
@@ -133,4 +143,28 @@ def _origin(attribute: str | None, message_id: str) -> Origin:
         topic if isinstance(topic, str) else None,
         emit_id if isinstance(emit_id, str) else None,
         tuple(map(str, flows)) if isinstance(flows, list) else (),  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        str(given["change"]) if "change" in given else None,
     )
+
+
+def change_attribute(written_by: object, change: str, emit_id: str) -> str:
+    """The attribute's text for the message of a change; `written_by` is what its row says, `change` the trigger's key.
+
+    A change that no step has made begins a trace of its own.
+    """
+    trace_id, _, rest = written_by.partition(" ") if isinstance(written_by, str) else ("", "", "")
+    traceparent, _, hops = rest.partition(" ")
+    fields: dict[str, object] = {"traceId": trace_id, "traceparent": traceparent} if traceparent else {}
+    return _encode({**fields, "emitId": emit_id, "change": change, "hops": int(hops) + 1 if hops.isdecimal() else 1})
+
+
+def transportable(body: str) -> str:
+    """`body` with the few characters escaped that JSON may hold and a queue's message may not.
+
+    Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+    """
+    if body.isascii():
+        return body
+    import re
+
+    return re.sub("[\ud800-\udfff\ufffe\uffff]", lambda match: f"\\u{ord(match[0]):04x}", body)

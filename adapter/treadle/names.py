@@ -37,6 +37,8 @@ WEBSOCKET = "_treadle-websocket"
 """The function behind the WebSocket API: connections, joins and leaves."""
 BROADCAST = "_treadle-broadcast"
 """The function that tells the connections of a stream's changes."""
+CHANGES = "_treadle-changes"
+"""The function that hands the changes of tables on to the steps that have triggers on them."""
 
 _LOGICAL_ID_NAME_LIMIT = 120
 _LEGAL = re.compile(r"[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*")
@@ -68,7 +70,7 @@ def part(name: str, limit: int) -> str:
     Injective: a legal name that looks as if it had been hashed is hashed too, in upper case as well, since IAM takes
     names that differ in case only for one.
     """
-    if name in (WEBSOCKET, BROADCAST):
+    if name in (WEBSOCKET, BROADCAST, CHANGES):
         return name
     if len(name) <= limit and _LEGAL.fullmatch(name) and not _HASHED.search(name):
         return name

@@ -36,10 +36,17 @@ class State:
 
     __slots__ = ("_calls", "_table", "_wraps_values")
 
-    def __init__(self, resources: Resources, calls: Calls, counts: Counts, *, wraps_values: bool = False) -> None:
+    def __init__(
+        self, resources: Resources, calls: Calls, counts: Counts, written_by: str = "", *, wraps_values: bool = False
+    ) -> None:
+        """`written_by` is noted with what is written, for steps that changes trigger; empty where there are none."""
         self._calls = calls
         self._wraps_values = wraps_values
         self._table = Table(resources, resources.names.state_table(), "key", counts)
+        if written_by:
+            from treadle.traced_table import TracedTable
+
+            self._table = TracedTable(resources, counts, written_by)
 
     def get(self, *arguments: object, **keywords: object) -> Awaitable[Any]:
         """The value at `get(key)` or `get(group, key)`, None where there is none."""

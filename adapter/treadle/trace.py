@@ -86,11 +86,11 @@ def trace_of_headers(headers: Mapping[str, str]) -> Trace:
 
 
 def trace_of_text(text: object) -> Trace:
-    """A child of the span that gave `Trace.text()`; a new trace where that cannot be read."""
+    """A child of the span that gave `Trace.text()`, whatever is behind that; a new trace where it cannot be read."""
     if not isinstance(text, str):
         return new_trace()
-    trace_id, _, traceparent = text.partition(" ")
-    trace = trace_of(trace_id, traceparent)
+    trace_id, _, rest = text.partition(" ")
+    trace = trace_of(trace_id, rest.partition(" ")[0])
     return new_trace() if trace.parent_id is None else trace
 
 

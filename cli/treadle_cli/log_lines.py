@@ -109,6 +109,8 @@ def trigger_text(trigger: Mapping[str, Any]) -> str:
             return str(trigger.get("topic") or "message")
         case "cron":
             return "cron, by hand" if trigger.get("manual") else "cron"
+        case "state":
+            return "state changed"
         case "stream":
             return f"stream {trigger.get('stream', '')}"
         case "websocket":

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from treadle.names import BROADCAST, WEBSOCKET
 from treadle_infra.app.findings import Finding, TreadleError, has_errors
 from treadle_infra.app.model import App
 from treadle_infra.app.stream_access import undeclared_access
@@ -24,6 +23,7 @@ from treadle_infra.topology.build import build_topology
 from treadle_infra.topology.check import check
 from treadle_infra.topology.model import Topology
 from treadle_infra.topology.placement import FormerPlacement, placement
+from treadle_infra.topology.system import system_functions
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,8 @@ def discover_project(project: Path, options: CompileOptions) -> Discovery:
 
 
 def _bundled(app: App, artifacts: Mapping[str, Artifact]) -> App:
-    """The app with all that has a zip: nothing at all where the streams' own functions have none."""
-    if app.streams and not {WEBSOCKET, BROADCAST} <= artifacts.keys():
+    """The app with all that has a zip: nothing at all where Treadle's own functions have none."""
+    if not artifacts.keys() >= {*system_functions(app)}:
         return App(app.name)
     return dataclasses.replace(app, steps=tuple(step for step in app.steps if step.name in artifacts))
 

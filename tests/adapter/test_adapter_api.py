@@ -410,7 +410,7 @@ def test_an_event_that_fits_no_trigger_is_an_error_that_says_so(folder: StepFold
     ("changes", "words"),
     [
         ({"manifest": 2}, "`manifest` must be 1"),
-        ({"triggers": [{"kind": "state"}]}, "trigger kind `state` is unknown"),
+        ({"triggers": [{"kind": "comet"}]}, "trigger kind `comet` is unknown"),
         ({"triggers": [{"kind": "cron"}]}, "`number` must be a number"),
         ({"telemetry": {"otlpEndpoint": "http://a"}}, "`serviceName` must be a text"),
         ({"triggers": [{"kind": "api"}]}, "`routeKey` must be a text"),

@@ -18,7 +18,7 @@ EXAMPLES: list[tuple[str, str]] = re.findall(
 
 
 def test_every_example_of_the_page_has_an_answer() -> None:
-    assert len(EXAMPLES) == PAGE.count("```python") == 6
+    assert len(EXAMPLES) == PAGE.count("```python\nconfig") == 6
 
 
 @pytest.mark.parametrize(("source", "answer"), EXAMPLES, ids=[source.split('"')[7] for source, _ in EXAMPLES])

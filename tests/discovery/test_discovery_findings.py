@@ -189,8 +189,22 @@ CASES: list[tuple[str, Files, int | str, str]] = [
     ),
     ("step-config-invalid", new(CRON % '"expression": "0 9 * * *",\n"condition": True'), 3, "must be a function"),
     # refused by name
-    ("state-triggers-not-supported-yet", new('"triggers": [\n{"type": "state"}]'), 2, "`state`"),
-    ("stream-triggers-not-supported-yet", new('"triggers": [\n{"type": "stream", "streamName": "x"}]'), 2, "`stream`"),
+    ("step-config-invalid", new('"triggers": [\n{"type": "stream"}]'), 2, "`triggers[0].streamName` is required"),
+    (
+        "step-config-invalid",
+        new('"triggers": [\n{"type": "state", "scope": "a"}]'),
+        2,
+        "in object: 'triggers[0].scope'",
+    ),
+    (
+        "trigger-causes-itself",
+        one(
+            'config = {"name": "A", "triggers": [\n{"type": "state"}]}\n'
+            "async def handler(change, context):\n    await context.state.set('a', 'b', 1)\n"
+        ),
+        2,
+        "is triggered by changes of state and changes it itself",
+    ),
     ("infrastructure-invalid", new(QUEUE % '"config": {\n"backoff_delay_ms": 900001}'), 3, "backoffDelayMs"),
     ("middleware-invalid", one(api('"middleware": [\n"auth"]')), 7, "middleware[0]"),
     ("middleware-invalid", new(HTTP % '\n"middleware": [lambda r: 1]'), 3, "triggers[0].middleware[0]"),

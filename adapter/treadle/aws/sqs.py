@@ -7,6 +7,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from treadle.aws.client import AwsClient
 
 _TARGET = "AmazonSQS"
@@ -38,6 +40,17 @@ def send_message(
     if place is not None:
         payload["MessageGroupId"], payload["MessageDeduplicationId"] = place
     client.json_call("sqs", "SendMessage", _TARGET, f"queue {queue_url}", payload)
+
+
+def send_messages(client: AwsClient, queue_url: str, entries: list[dict[str, object]]) -> dict[str, dict[str, Any]]:
+    """Sends up to ten messages, and returns what was wrong with those that were not taken, by their `Id`.
+
+    Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+    Raises: AwsCallError where none was taken.
+    """
+    payload = {"QueueUrl": queue_url, "Entries": entries}
+    answer: dict[str, Any] = client.json_call("sqs", "SendMessageBatch", _TARGET, f"queue {queue_url}", payload)
+    return {failed["Id"]: failed for failed in answer.get("Failed") or ()}
 
 
 def attribute_text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Puts aside the records that cannot be announced, with the reason, in the function's dead-letter queue."""
+"""Puts aside the records of changes that can go no further, with the reason, in the function's dead-letter queue."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _ERROR_MESSAGE_LIMIT = 1000
 _IMAGES = ("NewImage", "OldImage")
 
 
-def put_aside(resources: Resources, record: Event, error: BaseException, trace_id: str) -> None:
+def put_aside(
+    resources: Resources, record: Event, error: BaseException, trace_id: str, function: str = BROADCAST
+) -> None:
     """Sends a record as it came; one that is too large for a message goes without its images of the row.
 
     The attributes are those of a step's dead letters. A change is attempted once: no retry mends what it says.
@@ -38,8 +40,8 @@ def put_aside(resources: Resources, record: Event, error: BaseException, trace_i
         "errorType": attribute_text(type(error).__name__),
         "errorMessage": attribute_text(str(error)[:_ERROR_MESSAGE_LIMIT]),
         "traceId": trace_id,
-        "step": BROADCAST,
+        "step": function,
         "attempts": "1",
     }
-    queue = resources.queue_url(resources.names.dead_letter_queue(BROADCAST))
+    queue = resources.queue_url(resources.names.dead_letter_queue(function))
     send_message(resources.client, queue, body, attributes)

@@ -30,13 +30,14 @@ class SystemSlice:
 
     `secrets` are variables whose values are fetched when the process starts.
     `open_streams` are those that everybody may follow.
+    `triggers` are those on changes, each with its step, as the function that hands changes on needs them.
     `package`: the name by which the project's files import the project, None where they do not.
 
     {"manifest": 1, "system": "websocket", "authenticate": {"source": "auth.py", "function": "authenticate"},
      "streams": {"messages": {"source": "steps/messages_stream.py", "checksAccess": true}}, "telemetry": null}
     """
 
-    __slots__ = ("authenticate", "open_streams", "package", "secrets", "streams", "system", "telemetry")
+    __slots__ = ("authenticate", "open_streams", "package", "secrets", "streams", "system", "telemetry", "triggers")
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class SystemSlice:
         package: str | None = None,
         secrets: tuple[str, ...] = (),
         open_streams: frozenset[str] = frozenset(),
+        triggers: tuple[dict[str, Any], ...] = (),
     ) -> None:
         self.system = system
         self.streams = streams
@@ -55,6 +57,7 @@ class SystemSlice:
         self.package = package
         self.secrets = secrets
         self.open_streams = open_streams
+        self.triggers = triggers
 
 
 def read_slice(path: str, system: str) -> SystemSlice:
@@ -82,6 +85,7 @@ def read_slice(path: str, system: str) -> SystemSlice:
         document.get("package"),
         tuple(document.get("secrets", ())),
         frozenset(name for name, stream in streams.items() if stream.get("isOpen") is True),
+        tuple(document.get("triggers", ())),
     )
 
 

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from treadle.manifest import Manifest
+    from treadle.manifest import Manifest, TableTrigger
     from treadle.process import StepProcess
     from treadle.record import Result
     from treadle.shapes import Event, LambdaContext
@@ -53,12 +53,15 @@ def backoff_seconds(manifest: Manifest, attempt: int) -> int:
 
 def _serve(process: StepProcess, message: Message, lambda_context: LambdaContext) -> Result:
     limit_seconds = process.handler_seconds(lambda_context)
-    invocation = Invocation(process, lambda_context, _trigger(message), message.origin, limit_seconds)
+    change = message.origin.change
+    changed = None if change is None else process.manifest.table_triggers.get(change)
+    invocation = Invocation(process, lambda_context, _trigger(message, changed), message.origin, limit_seconds)
     try:
         _check_hops(process, message)
         data = message.data()
-        _check_input(process, message, invocation, data)
-        invocation.run(data, cause=message.origin.topic)
+        if change is None:
+            _check_input(process, message, invocation, data)
+        invocation.run(data, cause=changed or message.origin.topic)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -71,9 +74,11 @@ def _serve(process: StepProcess, message: Message, lambda_context: LambdaContext
     return result
 
 
-def _trigger(message: Message) -> dict[str, object]:
+def _trigger(message: Message, changed: TableTrigger | None) -> dict[str, object]:
     trigger: dict[str, object] = {"kind": "event", "messageId": message.message_id, "attempt": message.attempt}
     origin = message.origin
+    if changed is not None:
+        trigger.update(changed.record())
     if origin.topic is not None:
         trigger["topic"] = origin.topic
     if origin.emit_id is not None:
@@ -87,7 +92,8 @@ def _check_hops(process: StepProcess, message: Message) -> None:
     origin = message.origin
     if origin.hops > HOP_LIMIT:
         path = " -> ".join([*origin.path, process.manifest.step])
-        raise HopLimitExceeded(f"{origin.hops} emits follow from one request, the limit is {HOP_LIMIT}: ... -> {path}")
+        what = "emits and changes" if process.manifest.table_triggers else "emits"
+        raise HopLimitExceeded(f"{origin.hops} {what} follow from one request, the limit is {HOP_LIMIT}: ... -> {path}")
 
 
 def _check_input(process: StepProcess, message: Message, invocation: Invocation, data: object) -> None:

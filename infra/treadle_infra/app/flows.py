@@ -8,7 +8,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from treadle_infra.app.model import App, CronTrigger, DrawnStep, Emit, HttpTrigger, Json, Step, TopicTrigger, Virtual
+from treadle_infra.app.model import (
+    App,
+    CronTrigger,
+    DrawnStep,
+    Emit,
+    HttpTrigger,
+    Json,
+    StateTrigger,
+    Step,
+    StreamTrigger,
+    TopicTrigger,
+    Virtual,
+)
 
 NodeKind = Literal["api", "event", "cron", "noop"]
 Variant = Literal["event", "virtual"]
@@ -18,7 +30,10 @@ _IDS = uuid.UUID("0f1c6c52-3f3b-5b0e-9c57-7d1f0f6b9a35")
 
 @dataclass(frozen=True, slots=True)
 class FlowStep:
-    """One node. `routes` are like `POST /messages`, `path` is the step's file; `id` is the same on every machine."""
+    """One node. `routes` are like `POST /messages`, `path` is the step's file; `id` is the same on every machine.
+
+    `changes` are what it reacts to the changes of: `state`, `stream orders`.
+    """
 
     id: str
     name: str
@@ -30,6 +45,7 @@ class FlowStep:
     virtual: Virtual
     routes: tuple[str, ...] = ()
     schedules: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
     body_schema: Json = None
 
 
@@ -94,6 +110,7 @@ def _with_triggers(node: FlowStep, step: Step) -> FlowStep:
     routes: list[str] = []
     subscribes: list[str] = []
     schedules: list[str] = []
+    changes: list[str] = []
     schema: Json = None
     for trigger in step.triggers:
         match trigger:
@@ -107,6 +124,9 @@ def _with_triggers(node: FlowStep, step: Step) -> FlowStep:
             case CronTrigger():
                 kinds.append("cron")
                 schedules.append(trigger.expression)
+            case StateTrigger() | StreamTrigger():
+                kinds.append("event")
+                changes.append("state" if isinstance(trigger, StateTrigger) else f"stream {trigger.stream}")
             case _:
                 assert_never(trigger)
     return dataclasses.replace(
@@ -115,5 +135,6 @@ def _with_triggers(node: FlowStep, step: Step) -> FlowStep:
         routes=tuple(dict.fromkeys(routes)),
         subscribes=tuple(subscribes),
         schedules=tuple(schedules),
+        changes=tuple(dict.fromkeys(changes)),
         body_schema=schema,
     )

@@ -98,7 +98,27 @@ class CronTrigger:
     condition: tuple[str | int, ...] | None = None
 
 
-Trigger = HttpTrigger | TopicTrigger | CronTrigger
+@dataclass(frozen=True, slots=True)
+class StateTrigger:
+    """The step runs when a value of the app's state is created, updated or deleted."""
+
+    where: SourceLocation | None = None
+    condition: tuple[str | int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTrigger:
+    """The step runs when an item of `stream` is created, updated or deleted; `group` and `item` None: whichever."""
+
+    stream: str
+    group: str | None = None
+    item: str | None = None
+    where: SourceLocation | None = None
+    condition: tuple[str | int, ...] | None = None
+
+
+TableTrigger = StateTrigger | StreamTrigger
+Trigger = HttpTrigger | TopicTrigger | CronTrigger | TableTrigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +210,11 @@ class Step:
     def path(self) -> str:
         """The step's file, relative to the project."""
         return self.where.path
+
+    @property
+    def table_triggers(self) -> tuple[TableTrigger, ...]:
+        """Those on changes of state and of streams' items."""
+        return tuple(trigger for trigger in self.triggers if isinstance(trigger, TableTrigger))
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +317,11 @@ class App:
     def decides_access(self) -> bool:
         """Whether code of the project's says who may follow streams."""
         return self.authentication is not None or any(stream.checks_access for stream in self.streams)
+
+    @property
+    def reacts_to_state(self) -> bool:
+        """Whether a step has a trigger on changes of state."""
+        return any(isinstance(trigger, StateTrigger) for step in self.steps for trigger in step.triggers)
 
     @property
     def python_version(self) -> str:

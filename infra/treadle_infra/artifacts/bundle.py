@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import treadle
-from treadle.names import BROADCAST, WEBSOCKET
+from treadle.names import WEBSOCKET
 from treadle_infra.app.findings import Finding, SourceLocation, TreadleError
 from treadle_infra.app.model import App, Json, Step
 from treadle_infra.artifacts.archive import ArchiveEntry, archive_entry, build_archive
@@ -22,6 +22,7 @@ from treadle_infra.artifacts.manifest_slice import manifest_slice, system_slice
 from treadle_infra.artifacts.model import Artifact
 from treadle_infra.interpreters import LAMBDA_PYTHON
 from treadle_infra.topology.build import fifo_topics
+from treadle_infra.topology.system import system_functions
 
 BUNDLE_FORMAT = 1
 """Enters every artifact key: another layout of the zip is another artifact."""
@@ -71,9 +72,9 @@ def bundle(project: Path, app: App, options: BundleOptions) -> Bundles:
             plans.append(_plan_of_step(step, app, sources, adapter))
         except TreadleError as problem:
             findings.append(problem.finding)
-    if app.streams:
+    if system_functions(app):
         try:
-            plans += [_plan_of_system(name, app, sources, adapter) for name in (WEBSOCKET, BROADCAST)]
+            plans += [_plan_of_system(name, app, sources, adapter) for name in system_functions(app)]
         except TreadleError as problem:
             findings.append(problem.finding)
     python_files = [file for plan in plans for file in plan.files if file.zip_path.endswith(".py")]
@@ -128,7 +129,9 @@ class _Sources:
 def _plan_of_step(step: Step, app: App, sources: _Sources, adapter: tuple[SourceFile, ...]) -> _Plan:
     """Raises: TreadleError `file-unreadable`, `queue-settings-differ`, `step-too-large`."""
     files = [sources.read(path, step.name, step.where) for path in step.files]
-    known = manifest_slice(step, app.telemetry, fifo_topics(app), app.package, app.secrets)
+    known = manifest_slice(
+        step, app.telemetry, fifo_topics(app), app.package, app.secrets, notes_state_trace=app.reacts_to_state
+    )
     return _plan(step.name, step.where, (MANIFEST_PATH, known), files, adapter, app.python_version)
 
 

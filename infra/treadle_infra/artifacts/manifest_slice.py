@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import assert_never
 
-from treadle.names import SYSTEM_PREFIX, WEBSOCKET
+from treadle.names import CHANGES, SYSTEM_PREFIX, WEBSOCKET
 from treadle_infra.app.model import (
     App,
     CronTrigger,
     HttpTrigger,
     Json,
     QueueSettings,
+    StateTrigger,
     Step,
+    StreamTrigger,
     Telemetry,
     TopicTrigger,
     Trigger,
@@ -33,6 +36,8 @@ def manifest_slice(
     fifo_topics: frozenset[str] = frozenset(),
     package: str | None = None,
     secrets: tuple[str, ...] = (),
+    *,
+    notes_state_trace: bool = False,
 ) -> dict[str, Json]:
     """The part of the app that the step's adapter reads; `emits` None means any topic.
 
@@ -57,6 +62,9 @@ def manifest_slice(
     {..., "wrapsStateValues": true}: state is read as by Motia's Python SDK.
 
     A trigger with a condition has its keys likewise. {..., "flow": true}: the config is in the dialect of Motia 1.0.
+    {"kind": "state"} and {"kind": "stream", "stream": "orders", "group": null, "item": null} are triggers on changes;
+    {..., "notesStateTrace": true}: what is written to state says where it came from, since changes trigger steps.
+
     {..., "application": "/api"}: the step is an ASGI application under this path.
 
     {..., "package": "shop"}: the project's files import the project by this name.
@@ -80,6 +88,7 @@ def manifest_slice(
         **({"fifoTopics": list[Json](ordered)} if ordered else {}),
         **({"flow": True} if step.is_flow else {}),
         **({"application": step.application} if step.application is not None else {}),
+        **({"notesStateTrace": True} if notes_state_trace and step.usage.state else {}),
         **({"wrapsStateValues": True} if step.wraps_state_values else {}),
         **({"secrets": list[Json](secrets)} if secrets else {}),
         **({"package": package} if package is not None else {}),
@@ -94,6 +103,10 @@ def system_slice(name: str, app: App) -> dict[str, Json]:
     Example: {"manifest": 1, "system": "websocket", "authenticate": {"source": "auth.py", "function": "authenticate"},
     "streams": {"messages": {"source": "steps/messages_stream.py", "checksAccess": true}}, "telemetry": null}
     A stream that everybody may follow has {"isOpen": true}.
+
+    The one that hands changes on: {"manifest": 1, "system": "changes", ..., "triggers": [
+    {"step": "Ship", "fifo": false, "kind": "stream", "stream": "orders", "group": null, "item": null},
+    {"step": "Audit", "fifo": false, "kind": "state"}]}
     """
     streams: dict[str, Json] = {
         stream.name: {
@@ -111,6 +124,8 @@ def system_slice(name: str, app: App) -> dict[str, Json]:
     }
     if app.package is not None:
         document["package"] = app.package
+    if name == CHANGES:
+        document["triggers"] = _reacting(app)
     if name == WEBSOCKET:
         if app.secrets and app.decides_access:
             document["secrets"] = list[Json](app.secrets)
@@ -134,9 +149,36 @@ def _triggers(step: Step) -> list[Json]:
                 triggers.append({"kind": "event", "topic": topic, **_condition(trigger), **checked})
             case CronTrigger():
                 triggers.append(_cron(trigger, next(numbers)))
+            case StateTrigger():
+                triggers.append({"kind": "state", **_condition(trigger)})
+            case StreamTrigger():
+                triggers.append({"kind": "stream", **_followed(trigger), **_condition(trigger)})
             case _:
                 assert_never(trigger)
     return triggers
+
+
+def _followed(trigger: StreamTrigger) -> dict[str, Json]:
+    return {"stream": trigger.stream, "group": trigger.group, "item": trigger.item}
+
+
+def _reacting(app: App) -> list[Json]:
+    """The triggers on tables, as the function reads them that puts their changes into the queues of steps."""
+    found: list[Json] = []
+    for step in app.steps:
+        settings = queue_settings(step)
+        place: dict[str, Json] = {"step": step.name, "fifo": settings is not None and settings.is_fifo}
+        for trigger in dict.fromkeys(
+            dataclasses.replace(one, where=None, condition=None) for one in step.table_triggers
+        ):
+            match trigger:
+                case StateTrigger():
+                    found.append({**place, "kind": "state"})
+                case StreamTrigger():
+                    found.append({**place, "kind": "stream", **_followed(trigger)})
+                case _:
+                    assert_never(trigger)
+    return found
 
 
 def _queue(settings: QueueSettings) -> Json:

@@ -17,8 +17,10 @@ from treadle_infra.app.model import (
     Permission,
     QueryParameter,
     QueueSettings,
+    StateTrigger,
     Step,
     Stream,
+    StreamTrigger,
     TopicTrigger,
     Trigger,
     Validation,
@@ -39,8 +41,10 @@ from treadle_infra.discovery.config_models import (
     PermissionConfig,
     QueueConfig1,
     QueueTrigger1,
+    StateTrigger1,
     Step1,
     StreamConfig,
+    StreamTrigger1,
     closest,
 )
 from treadle_infra.discovery.file_usage import ContextArgument
@@ -66,11 +70,7 @@ _TYPES: dict[str, type[ApiStep | EventStep | CronStep | NoopStep]] = {
     "cron": CronStep,
     "noop": NoopStep,
 }
-_REFUSED_TRIGGERS = {
-    "state": "state-triggers-not-supported-yet",
-    "stream": "stream-triggers-not-supported-yet",
-}
-_TRIGGER_TYPES = ["http", "queue", "cron", *_REFUSED_TRIGGERS]
+_TRIGGER_TYPES = ["http", "queue", "cron", "state", "stream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,10 +288,15 @@ def _read_trigger(
             condition = _condition(queue.condition, places, findings, at)
             settings = _queue_settings(queue.config, places, findings, (*at, "config"), infrastructure)
             return TopicTrigger(queue.topic, queue.input, settings, where, condition)
-        case str() if kind in _REFUSED_TRIGGERS:
-            message = f"triggers of type `{kind}` are not supported yet"
-            hint = f"emit a topic where the {kind} is written, and take it by a `queue` trigger"
-            findings.append(error(_REFUSED_TRIGGERS[kind], message, where, hint))
+        case "state":
+            state = validate(StateTrigger1, trigger, places, findings, _CODE, at)
+            return None if state is None else StateTrigger(where, _condition(state.condition, places, findings, at))
+        case "stream":
+            stream = validate(StreamTrigger1, trigger, places, findings, _CODE, at)
+            if stream is None:
+                return None
+            condition = _condition(stream.condition, places, findings, at)
+            return StreamTrigger(stream.stream_name, stream.group_id, stream.item_id, where, condition)
         case None:
             findings.append(error(_CODE, f"`{dotted((*at, 'type'))}` is required", where))
         case _:
@@ -351,7 +356,7 @@ def _unchecked(step: Step, config: Mapping[str, Any], places: ConfigPlaces) -> l
                 findings += schema_findings("bodySchema", schema, places.of(*at, "bodySchema"))
             case TopicTrigger(input_schema=schema):
                 findings += schema_findings("input", schema, places.of(*at, "input"))
-            case CronTrigger():
+            case CronTrigger() | StateTrigger() | StreamTrigger():
                 pass
     return list(dict.fromkeys(findings))
 

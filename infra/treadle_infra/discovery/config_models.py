@@ -231,6 +231,19 @@ class CronTrigger1(_Object1):
     condition: Function | None = None
 
 
+class StateTrigger1(_Object1):
+    type: Literal["state"]
+    condition: Function | None = None
+
+
+class StreamTrigger1(_Object1):
+    type: Literal["stream"]
+    stream_name: Name
+    group_id: str | None = None
+    item_id: str | None = None
+    condition: Function | None = None
+
+
 class Step1(_Step):
     model_config = ConfigDict(populate_by_name=True)
 

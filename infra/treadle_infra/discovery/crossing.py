@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from treadle.message import HOP_LIMIT
 from treadle_infra.app.findings import Finding, SourceLocation, error, warning
-from treadle_infra.app.model import CronTrigger, HttpTrigger, Step, Stream, TopicTrigger
+from treadle_infra.app.model import (
+    CronTrigger,
+    HttpTrigger,
+    Step,
+    Stream,
+    StreamTrigger,
+    TableOperation,
+    TopicTrigger,
+)
 from treadle_infra.app.paths import route_shape
 from treadle_infra.discovery.places import ConfigPlaces
 from treadle_infra.discovery.usage import UsagePlaces
@@ -81,7 +90,9 @@ def inferred_streams(steps: Sequence[FoundStep], defined: Iterable[Stream], find
     known = {stream.name for stream in defined}
     missing: dict[str, SourceLocation] = {}
     for found in steps:
-        for name, where in found.usage.streams.items():
+        triggers = [trigger for trigger in found.step.triggers if isinstance(trigger, StreamTrigger)]
+        triggered = ((trigger.stream, trigger.where or found.step.where) for trigger in triggers)
+        for name, where in (*found.usage.streams.items(), *triggered):
             if name not in known:
                 missing[name] = min(missing.get(name, where), where)
     for name, where in missing.items():
@@ -97,6 +108,29 @@ def inferred_streams(steps: Sequence[FoundStep], defined: Iterable[Stream], find
             )
         )
     return [Stream(name) for name in missing]
+
+
+_WRITES: frozenset[TableOperation] = frozenset({"set", "update", "delete", "clear"})
+
+
+def circular_findings(steps: Iterable[FoundStep]) -> Iterator[Finding]:
+    """Steps that write what triggers them, without a condition that would keep one change from bringing the next."""
+    for found in steps:
+        usage = found.step.usage
+        for trigger in found.step.table_triggers:
+            what, written = "state", usage.state
+            if isinstance(trigger, StreamTrigger):
+                what = f"the stream `{trigger.stream}`"
+                written = usage.streams.get(trigger.stream, frozenset()) | usage.any_stream
+            if trigger.condition is not None or not written & _WRITES:
+                continue
+            yield warning(
+                "trigger-causes-itself",
+                f"`{found.step.name}` is triggered by changes of {what} and changes it itself: each of its own writes "
+                f"can trigger it again, until the limit of {HOP_LIMIT} hops ends that",
+                trigger.where or found.step.where,
+                "give the trigger a `condition` that its own writes do not meet",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from treadle_infra.discovery.cors_headers import cors_header_findings
 from treadle_infra.discovery.crossing import (
     FoundStep,
     VirtualTopics,
+    circular_findings,
     inferred_streams,
     topic_findings,
     without_duplicate_steps,
@@ -188,6 +189,7 @@ class _Discoverer:
             frozenset(topic for virtual in virtuals for topic in virtual.subscribes),
             frozenset(emit.topic for virtual in virtuals for emit in virtual.emits),
         )
+        self._findings += circular_findings(found)
         self._findings += topic_findings(found, virtual, is_complete=is_complete)
         right = [one for one in found if not one.is_broken]
         return without_duplicate_steps(right, self._findings)

@@ -33,6 +33,7 @@ from treadle_infra.topology.references import (
     StreamTableRef,
     SubscriptionRef,
     TopicRef,
+    TriggerMappingRef,
     WebSocketApiRef,
     WebSocketIntegrationRef,
     WebSocketRouteRef,
@@ -102,6 +103,8 @@ def logical_id_of(reference: Reference) -> str:
             return "ConnectionsTable"
         case StreamMappingRef(stream):
             return logical_id("MappingOfStream", stream)
+        case TriggerMappingRef(triggering):
+            return "TriggersOfState" if triggering is None else logical_id("TriggersOfStream", triggering)
         case WebSocketApiRef():
             return "WebSocketApi"
         case WebSocketStageRef():

@@ -326,11 +326,11 @@ class ResourceBuilder:
         return entry("AWS::Lambda::EventSourceMapping", mapping.origin, properties)
 
     def _stream_mapping(self, mapping: StreamMapping) -> Object:
-        """From the oldest change on: what was written while the mapping came up is told too."""
+        """From the oldest change on, as a rule: what was written while the mapping came up is told too."""
         properties: Object = {
             "EventSourceArn": get_att(mapping.table, "StreamArn"),
             "FunctionName": ref(mapping.alias),
-            "StartingPosition": "TRIM_HORIZON",
+            "StartingPosition": "LATEST" if mapping.begins_with_latest else "TRIM_HORIZON",
             "BatchSize": mapping.batch_size,
             "BisectBatchOnFunctionError": True,
             "MaximumRetryAttempts": mapping.retries,
@@ -354,7 +354,7 @@ class ResourceBuilder:
             ],
             "TimeToLiveSpecification": {"AttributeName": "ttl", "Enabled": True},
         }
-        if isinstance(table, StreamTable):
+        if isinstance(table, StreamTable) or (isinstance(table, StateTable) and table.has_changes):
             properties["StreamSpecification"] = {"StreamViewType": "NEW_AND_OLD_IMAGES"}
         if keeps_data:
             properties["DeletionProtectionEnabled"] = True

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from treadle.names import LIVE_ALIAS, Names
 from treadle_infra.app.findings import SourceLocation, TreadleError
-from treadle_infra.app.model import App, CronTrigger, HttpTrigger, QueueSettings, Step, TopicTrigger
+from treadle_infra.app.model import App, CronTrigger, HttpTrigger, QueueSettings, Step, TableTrigger, TopicTrigger
 from treadle_infra.app.paths import gateway_path
 from treadle_infra.topology.batches import Timing, timing
+from treadle_infra.topology.changes import change_resources
 from treadle_infra.topology.cron import schedule_resources, scheduled, scheduler_role
 from treadle_infra.topology.grants import grants_for
 from treadle_infra.topology.layers import layer_resources, layers_of
@@ -99,7 +100,8 @@ class _Builder:
             yield Topic(TopicRef(topic), self._names.topic(topic, fifo=is_fifo), SHARED, is_fifo)
         if self._app.steps:
             # whatever the steps do with it today: a table that came and went with an edit would take its data along
-            yield StateTable(StateTableRef(), self._names.state_table(), self._keeps_data, SHARED)
+            name, keeps = self._names.state_table(), self._keeps_data
+            yield StateTable(StateTableRef(), name, keeps, SHARED, self._app.reacts_to_state)
         if self._apis or self._app.streams:
             prefix, role_name = self._names.function_prefix(), self._names.gateway_role()
             yield GatewayRole(GatewayRoleRef(), role_name, prefix, LIVE_ALIAS, SHARED)
@@ -109,6 +111,7 @@ class _Builder:
             yield HttpStage(HttpStageRef(number), api, "$default", SHARED)
         if self._app.streams:
             yield from live_resources(self._app, self._names, keeps_data=self._keeps_data)
+        yield from change_resources(self._app, self._names)
         yield from layer_resources(self._app, self._names)
         yield from scheduler_role(self._names, self._schedules.values())
 
@@ -170,8 +173,8 @@ class _Builder:
             yield QueuePolicy(QueuePolicyRef(queue), topics, rules, origin)
 
     def _queue(self, step: Step, settings: QueueSettings, times: Timing) -> Iterator[Resource]:
-        triggers = _topic_triggers(step)
-        origin = Origin(step.name, triggers[0].where or step.where)
+        places = [trigger.where for trigger in step.triggers if isinstance(trigger, TopicTrigger | TableTrigger)]
+        origin = Origin(step.name, places[0] or step.where)
         queue, dead_letter_queue = QueueRef(step.name), DeadLetterQueueRef(step.name)
         yield Queue(
             ref=queue,
@@ -185,14 +188,15 @@ class _Builder:
             origin=origin,
             is_fifo=settings.is_fifo,
         )
-        places: dict[str, SourceLocation] = {}
-        for trigger in triggers:
-            places.setdefault(trigger.topic, trigger.where or step.where)
-        topics = tuple(TopicRef(topic) for topic in sorted(places))
-        yield QueuePolicy(QueuePolicyRef(queue), topics, (), origin)
+        subscribed: dict[str, SourceLocation] = {}
+        for trigger in _topic_triggers(step):
+            subscribed.setdefault(trigger.topic, trigger.where or step.where)
+        topics = tuple(TopicRef(topic) for topic in sorted(subscribed))
+        if topics:
+            yield QueuePolicy(QueuePolicyRef(queue), topics, (), origin)
         for topic in topics:
-            subscription = SubscriptionRef(step.name, topic.topic)
-            yield Subscription(subscription, topic, queue, dead_letter_queue, Origin(step.name, places[topic.topic]))
+            place = Origin(step.name, subscribed[topic.topic])
+            yield Subscription(SubscriptionRef(step.name, topic.topic), topic, queue, dead_letter_queue, place)
         mapping = EventSourceMappingRef(step.name)
         yield EventSourceMapping(mapping, queue, AliasRef(step.name), times.batch_size, settings.concurrency, origin)
 
@@ -203,7 +207,8 @@ def handler_of(step: Step) -> str:
         return "treadle.entry.asgi.handler"
     if _http_triggers(step):
         return "treadle.entry.api.handler"
-    return "treadle.entry.event.handler" if _topic_triggers(step) else "treadle.entry.cron.handler"
+    is_queued = bool(_topic_triggers(step) or step.table_triggers)
+    return "treadle.entry.event.handler" if is_queued else "treadle.entry.cron.handler"
 
 
 def fifo_topics(app: App) -> frozenset[str]:
@@ -247,7 +252,7 @@ def queue_settings(step: Step) -> QueueSettings | None:
                 where=trigger.where or step.where,
                 hint="give both triggers the same queue settings, or make two steps",
             )
-    settings = triggers[0].queue if triggers else None
+    settings = triggers[0].queue if triggers else QueueSettings() if step.table_triggers else None
     schedule = next((trigger for trigger in step.triggers if isinstance(trigger, CronTrigger)), None)
     if settings is not None and settings.is_fifo and schedule is not None:
         raise TreadleError(

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from treadle.names import BROADCAST, WEBSOCKET, logical_id
-from treadle_infra.app.model import App, CronTrigger, Json, Permission, Step, TableOperation, TopicTrigger
+from treadle.names import BROADCAST, CHANGES, WEBSOCKET, logical_id
+from treadle_infra.app.model import (
+    App,
+    CronTrigger,
+    Json,
+    Permission,
+    Step,
+    StreamTrigger,
+    TableOperation,
+    TableTrigger,
+    TopicTrigger,
+)
 from treadle_infra.topology.model import (
     Grant,
 )
@@ -50,9 +60,9 @@ _TABLE_ACTIONS: dict[TableOperation, tuple[str, ...]] = {
 def grants_for(step: Step, app: App) -> tuple[Grant, ...]:
     """What the role of `step` allows, in a stable order: logs, queue, topics, tables, then what its config asks for."""
     grants = [_log_grant(step.name)]
-    if any(isinstance(trigger, TopicTrigger) for trigger in step.triggers):
+    if any(isinstance(trigger, TopicTrigger | TableTrigger) for trigger in step.triggers):
         grants.append(Grant("Queue", _RECEIVE, (QueueRef(step.name),)))
-    if any(isinstance(trigger, TopicTrigger | CronTrigger) for trigger in step.triggers):
+    if any(isinstance(trigger, TopicTrigger | TableTrigger | CronTrigger) for trigger in step.triggers):
         grants.append(_dead_letter_grant(step.name))
     publish = tuple(_publish_targets(step))
     if publish:
@@ -101,16 +111,37 @@ def websocket_grants(app: App, stage: str) -> tuple[Grant, ...]:
 
 def broadcast_grants(app: App, stage: str) -> tuple[Grant, ...]:
     """What the function that tells of changes may do: read them, find out who follows, tell them."""
-    tables = [StreamTableRef(stream.name) for stream in app.streams]
-    changes = ("DescribeStream", "GetRecords", "GetShardIterator")
     return (
         _log_grant(BROADCAST),
-        Grant("Changes", _dynamodb(changes), tuple(ChangeStream(table) for table in tables)),
-        Grant("ChangeStreams", ("dynamodb:ListStreams",), tuple(AnyChangeStream(table) for table in tables)),
+        *_change_grants([StreamTableRef(stream.name) for stream in app.streams]),
         Grant("Connections", _dynamodb(("DeleteItem", "Query")), (ConnectionsTableRef(),)),
         _connection_grant(stage),
         _dead_letter_grant(BROADCAST),
     )
+
+
+def changes_grants(app: App) -> tuple[Grant, ...]:
+    """What the function that hands changes on to steps may do: read them, put them into those steps' queues."""
+    triggered = tuple(QueueRef(step.name) for step in app.steps if step.table_triggers)
+    return (
+        _log_grant(CHANGES),
+        *_change_grants(triggering_tables(app)),
+        Grant("Queues", ("sqs:SendMessage",), triggered),
+        _dead_letter_grant(CHANGES),
+    )
+
+
+def triggering_tables(app: App) -> list[StateTableRef | StreamTableRef]:
+    """The tables whose changes a step is triggered by: the state's first, then those of streams, by name."""
+    triggers = [trigger for step in app.steps for trigger in step.table_triggers]
+    streams = sorted({trigger.stream for trigger in triggers if isinstance(trigger, StreamTrigger)})
+    return [*([StateTableRef()] if app.reacts_to_state else []), *map(StreamTableRef, streams)]
+
+
+def _change_grants(tables: Sequence[StateTableRef | StreamTableRef]) -> Iterable[Grant]:
+    changes = ("DescribeStream", "GetRecords", "GetShardIterator")
+    yield Grant("Changes", _dynamodb(changes), tuple(ChangeStream(table) for table in tables))
+    yield Grant("ChangeStreams", ("dynamodb:ListStreams",), tuple(AnyChangeStream(table) for table in tables))
 
 
 def _secret_grants(app: App) -> Iterable[Grant]:

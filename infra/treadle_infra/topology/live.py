@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from treadle.names import BROADCAST, LIVE_ALIAS, WEBSOCKET, Names
+from treadle.names import BROADCAST, WEBSOCKET, Names
 from treadle_infra.app.model import App
 from treadle_infra.topology.grants import broadcast_grants, websocket_grants
-from treadle_infra.topology.layers import layers_of
 from treadle_infra.topology.model import (
     SHARED,
-    Alias,
     ConnectionsTable,
     DeadLetterQueue,
-    Function,
-    Grant,
-    LogGroup,
     Origin,
     Resource,
-    Role,
     StreamMapping,
     StreamTable,
     WebSocketApi,
@@ -30,10 +24,7 @@ from treadle_infra.topology.references import (
     AliasRef,
     ConnectionsTableRef,
     DeadLetterQueueRef,
-    FunctionRef,
     GatewayRoleRef,
-    LogGroupRef,
-    RoleRef,
     StreamMappingRef,
     StreamTableRef,
     WebSocketApiRef,
@@ -43,8 +34,8 @@ from treadle_infra.topology.references import (
 )
 from treadle_infra.topology.settings import (
     DEAD_LETTER_RETENTION_SECONDS,
-    environment,
 )
+from treadle_infra.topology.system import system_function
 
 ROUTE_SELECTION = "$request.body.type"
 ROUTE_KEYS = ("$connect", "$disconnect", "$default", "join", "leave")
@@ -72,9 +63,9 @@ def live_resources(app: App, names: Names, *, keeps_data: bool) -> Iterator[Reso
     yield ConnectionsTable(ConnectionsTableRef(), names.connections_table(), SHARED)
     yield from _web_socket_api(names)
     grants = websocket_grants(app, names.stage)
-    yield from _function(app, WEBSOCKET, "websocket", WEBSOCKET_TIMEOUT_SECONDS, WEBSOCKET_MEMORY_MB, grants, names)
+    yield from system_function(app, WEBSOCKET, WEBSOCKET_TIMEOUT_SECONDS, WEBSOCKET_MEMORY_MB, grants, names)
     grants = broadcast_grants(app, names.stage)
-    yield from _function(app, BROADCAST, "broadcast", BROADCAST_TIMEOUT_SECONDS, BROADCAST_MEMORY_MB, grants, names)
+    yield from system_function(app, BROADCAST, BROADCAST_TIMEOUT_SECONDS, BROADCAST_MEMORY_MB, grants, names)
     dead_letter_queue = DeadLetterQueueRef(BROADCAST)
     queue_name = names.dead_letter_queue(BROADCAST)
     yield DeadLetterQueue(dead_letter_queue, queue_name, DEAD_LETTER_RETENTION_SECONDS, SHARED)
@@ -98,27 +89,3 @@ def _web_socket_api(names: Names) -> Iterator[Resource]:
     yield WebSocketIntegration(integration, api, AliasRef(WEBSOCKET), GatewayRoleRef(), SHARED)
     for key in ROUTE_KEYS:
         yield WebSocketRoute(WebSocketRouteRef(key), api, integration, SHARED)
-
-
-def _function(
-    app: App, name: str, entry: str, timeout_seconds: int, memory_mb: int, grants: tuple[Grant, ...], names: Names
-) -> Iterator[Resource]:
-    """One of Treadle's own functions with what belongs to it."""
-    yield LogGroup(LogGroupRef(name), names.log_group(name), app.log_retention_days, SHARED)
-    yield Role(RoleRef(name), names.role(name), grants, SHARED)
-    yield Function(
-        ref=FunctionRef(name),
-        name=names.function(name),
-        handler=f"treadle.entry.{entry}.handler",
-        runtime=app.runtime,
-        architecture=app.architecture,
-        memory_mb=memory_mb,
-        timeout_seconds=timeout_seconds,
-        environment=environment(app, names),
-        connections=WebSocketStageRef(),
-        role=RoleRef(name),
-        log_group=LogGroupRef(name),
-        origin=SHARED,
-        layers=layers_of(app, name),
-    )
-    yield Alias(AliasRef(name), LIVE_ALIAS, FunctionRef(name), SHARED)

@@ -40,6 +40,7 @@ from treadle_infra.topology.references import (
     StreamTableRef,
     SubscriptionRef,
     TopicRef,
+    TriggerMappingRef,
     WebSocketApiRef,
     WebSocketIntegrationRef,
     WebSocketRouteRef,
@@ -260,12 +261,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class StateTable:
-    """`keeps_data`: the table outlives its stack and can be restored to a point in time."""
+    """`keeps_data`: the table outlives its stack and can be restored to a point in time.
+
+    `has_changes`: its changes can be read, which triggers on them need.
+    """
 
     ref: StateTableRef
     name: str
     keeps_data: bool
     origin: Origin
+    has_changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,21 +294,23 @@ class ConnectionsTable:
 
 @dataclass(frozen=True, slots=True)
 class StreamMapping:
-    """What reads a stream's changes and invokes the alias; what fails for good ends in the dead-letter queue.
+    """What reads a table's changes and invokes the alias; what fails for good ends in the dead-letter queue.
 
-    `retries` counts the attempts after the first. One batch of a shard is under way at a time: with more of them
-    Lambda would keep the order of one item only, and the changes of a group come in order.
+    `retries` counts the attempts after the first, -1 is without end. `begins_with_latest`: what was written before the
+    mapping is there is left out. One batch of a shard is under way at a time: with more of them Lambda would keep the
+    order of one item only, and the changes of a group come in order.
     Source: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
     """
 
-    ref: StreamMappingRef
-    table: StreamTableRef
+    ref: StreamMappingRef | TriggerMappingRef
+    table: StateTableRef | StreamTableRef
     alias: AliasRef
     batch_size: int
     retries: int
     maximum_age_seconds: int
     dead_letter_queue: DeadLetterQueueRef
     origin: Origin
+    begins_with_latest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

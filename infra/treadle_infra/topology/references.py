@@ -117,6 +117,13 @@ class StreamMappingRef:
 
 
 @dataclass(frozen=True, slots=True)
+class TriggerMappingRef:
+    """Of the change stream that triggers are on: a stream's, None for state's."""
+
+    stream: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class WebSocketApiRef:
     pass
 
@@ -190,6 +197,7 @@ Reference = (
     | StreamTableRef
     | ConnectionsTableRef
     | StreamMappingRef
+    | TriggerMappingRef
     | WebSocketApiRef
     | WebSocketStageRef
     | WebSocketIntegrationRef
@@ -232,14 +240,14 @@ class ForeignResource:
 class ChangeStream:
     """The change stream of a table, as it is now."""
 
-    table: StreamTableRef
+    table: StateTableRef | StreamTableRef
 
 
 @dataclass(frozen=True, slots=True)
 class AnyChangeStream:
     """The change streams that a table has had and will have: what listing them is allowed on."""
 
-    table: StreamTableRef
+    table: StateTableRef | StreamTableRef
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ def _subject(span: Span) -> tuple[object, ...]:
     """What a run works on: the same for all attempts at it, different for all else."""
     trigger = span.trigger
     match trigger.get("kind"):
-        case "event":
+        case "event" | "state" | "stream" if "messageId" in trigger:
             return span.step, "message", trigger.get("messageId")
         case "cron":
             return span.step, "firing", trigger.get("schedule"), trigger.get("time"), span.request_id
