@@ -269,6 +269,60 @@ def test_a_project_of_real_packages_is_packaged_for_both_architectures(tmp_path:
         assert any(name.startswith("pydantic 2") for name in packages_of(compilation)["A"])
 
 
+def test_a_member_of_a_workspace_uses_another_one(tmp_path: Path) -> None:
+    from treadle_infra.compile import compile_project
+    from treadle_infra.options import usual_options
+
+    builds = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+    shared = f'[project]\nname = "shared-kit"\nversion = "1"\n{builds}'
+    app = (
+        '[project]\nname = "shop"\nversion = "1"\ndependencies = ["shared-kit"]\n'
+        "[tool.uv.sources]\nshared-kit = { workspace = true }\n"
+    )
+    write(
+        tmp_path / "repo",
+        {
+            "pyproject.toml": '[tool.uv.workspace]\nmembers = ["apps/*", "libs/*"]\n',
+            "libs/shared/pyproject.toml": shared,
+            "libs/shared/shared_kit/__init__.py": "KIND = 'shared'\n",
+            "apps/shop/pyproject.toml": app,
+            "apps/shop/steps/a_step.py": step("A", "import shared_kit"),
+        },
+    )
+    project = tmp_path / "repo/apps/shop"
+    compilation = compile_project(project, "dev", usual_options(project, "host"))
+
+    assert packages_of(compilation) == {"A": ("shared-kit 1",)}
+    assert "python/shared_kit/__init__.py" in names_in(compilation, "A")
+    before = packages_of(compilation)
+    (tmp_path / "repo/libs/shared/shared_kit/more.py").write_text("")
+    after = compile_project(project, "dev", usual_options(project, "host"))
+    assert packages_of(after) == before
+    assert "python/shared_kit/more.py" in names_in(after, "A")
+
+
+def test_a_path_among_uv_s_sources_is_a_requirement(tmp_path: Path) -> None:
+    from treadle_infra.compile import compile_project
+    from treadle_infra.options import usual_options
+
+    builds = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+    app = (
+        '[project]\nname = "shop"\nversion = "1"\ndependencies = ["path-kit"]\n'
+        '[tool.uv.sources]\npath-kit = { path = "../kit", editable = true }\n'
+    )
+    write(
+        tmp_path / "repo",
+        {
+            "kit/pyproject.toml": f'[project]\nname = "path-kit"\nversion = "2"\n{builds}',
+            "kit/path_kit/__init__.py": "",
+            "shop/pyproject.toml": app,
+            "shop/steps/a_step.py": step("A", "import path_kit"),
+        },
+    )
+    compilation = compile_project(tmp_path / "repo/shop", "dev", usual_options(tmp_path / "repo/shop", "host"))
+    assert packages_of(compilation) == {"A": ("path-kit 2",)}
+
+
 def test_an_editable_requirement_is_packaged_as_a_copy(tmp_path: Path) -> None:
     from treadle_infra.compile import compile_project
     from treadle_infra.options import usual_options
