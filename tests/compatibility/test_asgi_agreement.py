@@ -59,11 +59,6 @@ PLAIN = {"host": "shop.example.com", "x-forwarded-port": "80", "x-forwarded-prot
 
 def event(body: str | None = None, **changes: Any) -> dict[str, Any]:
     method = changes.pop("method", "POST")
-    headers = {
-        "host": "shop.example.com",
-        "x-forwarded-port": "443",
-        "x-forwarded-proto": "https",
-    }  # as AWS always says
     made = request(body)
     made |= {"routeKey": "ANY /api/{proxy+}", "rawPath": "/api/things", "headers": SECURE, **changes}
     made["requestContext"]["http"] |= {"method": method, "path": made["rawPath"]}
