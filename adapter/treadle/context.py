@@ -45,6 +45,13 @@ class Context:
         self._streams: Streams | None = None
         self._metrics: Metrics | None = None
 
+    def __getitem__(self, name: str) -> object:
+        """`context["state"]` is `context.state`: programs take it for a dict. Raises: KeyError."""
+        try:
+            return getattr(self, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
     @property
     def traceparent(self) -> str:
         """The header that carries the trace on: `httpx.get(url, headers={"traceparent": context.traceparent})`"""

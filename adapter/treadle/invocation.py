@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from treadle.calls import Calls
 from treadle.context import Context
-from treadle.invoke import call_handler, positional_parameters
+from treadle.invoke import call_handler, positional_parameters, takes_context_alone
 from treadle.logger import Logger
 from treadle.record import InvocationRecord
 from treadle.time_limit import TimeLimit
@@ -110,7 +110,9 @@ class Invocation:
             if not flow.holds(self._process, trigger, context, self.logger):
                 self.skipped = True
                 return None
-            return flow.answered(call_handler(handler, (value, context), self.logger), value)
+            alone = value is None and takes_context_alone(handler)
+            arguments = (context,) if alone else (value, context)
+            return flow.answered(call_handler(handler, arguments, self.logger), value)
 
     def _settle(self) -> BaseException | None:
         """Runs the calls that were not awaited, and returns the first error among them; the others are logged."""

@@ -44,15 +44,29 @@ def positional_parameters(handler: UserHandler, most: int, untold: int | None = 
 
     A decorated handler takes what the function takes that `functools.wraps` names.
     """
+    names = _parameter_names(handler)
+    if names is None:
+        return most if untold is None else untold
+    return min(most, len(names))
+
+
+def takes_context_alone(handler: UserHandler) -> bool:
+    """Whether the handler takes a single argument, and calls it the context."""
+    names = _parameter_names(handler)
+    return names is not None and len(names) == 1 and any(word in names[0].lower() for word in ("ctx", "context"))
+
+
+def _parameter_names(handler: UserHandler) -> tuple[str, ...] | None:
+    """Those of the positional parameters; None where they cannot be told."""
     function: Any = handler if hasattr(handler, "__code__") else getattr(handler, "__call__", None)  # noqa: B004
     code = getattr(function, "__code__", None)
     while code is not None and code.co_flags & _TAKES_ANY_NUMBER:
         function = getattr(function, "__wrapped__", None)
         code = getattr(function, "__code__", None)
     if code is None:
-        return most if untold is None else untold
-    takes: int = code.co_argcount - hasattr(function, "__self__")
-    return min(most, takes)
+        return None
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+    return names[hasattr(function, "__self__") :]
 
 
 async def _coroutine(awaitable: Awaitable[object]) -> object:

@@ -93,7 +93,8 @@ CASES: list[tuple[str, Files, int | str, str]] = [
     ("path-not-supported", one(api('"path": "/a//b"')), 6, "empty"),
     ("path-not-supported", one(api('"path": "/:from-:from"')), 6, "`:from-:from`"),
     ("path-invalid", one(api('"path": "/:from-:to/:to"')), 6, "two parameters named `to`"),
-    ("path-not-supported", one(api('"path": "/{id}"')), 6, "as in Express"),
+    ("path-not-supported", one(api('"path": "/{id}x"')), 6, "as in Express"),
+    ("path-braces-read", one(api('"path": "/a/{id}/{rest+}"')), 6, "read as `/a/:id/*rest`"),
     ("path-not-supported", one(api('"path": "/a b"')), 6, "`a b`"),
     # infrastructure, in Motia's words
     (

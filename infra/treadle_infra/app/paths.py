@@ -104,7 +104,7 @@ def path_problems(path: str) -> Iterator[PathProblem]:
     if not path.startswith("/"):
         yield PathProblem("path-invalid", f"the path `{path}` must begin with `/`", f"write `/{path}`")
         return
-    segments = _segments(path)
+    segments = _segments(without_braces(path))
     for position, segment in enumerate(segments):
         problem = _segment_problem(segment, position == len(segments) - 1)
         if problem is not None:
@@ -153,6 +153,11 @@ def _wildcard_name(segment: str) -> str | None:
     """What API Gateway calls that for which a wildcard stands; None for a segment that is none."""
     found = _WILDCARD.match(segment)
     return None if found is None else found["parameter"] or found["name"] or GREEDY_PARAMETER
+
+
+def without_braces(path: str) -> str:
+    """The path with `{name}` and `{name+}`, which are API Gateway's, as Express has them: `:name` and `*name`."""
+    return re.sub(r"(?<=/)\{(\w+)(\+?)\}(?=/|$)", lambda found: f"{'*' if found[2] else ':'}{found[1]}", path)
 
 
 def _segment_problem(segment: str, is_last: bool) -> PathProblem | None:

@@ -26,7 +26,7 @@ from treadle_infra.app.model import (
     Validation,
     Virtual,
 )
-from treadle_infra.app.paths import without_optional
+from treadle_infra.app.paths import without_braces, without_optional
 from treadle_infra.app.schemas import schema_findings
 from treadle_infra.discovery.child import FUNCTION
 from treadle_infra.discovery.config_models import (
@@ -398,7 +398,11 @@ def _routes(trigger: HttpTrigger, findings: list[Finding]) -> tuple[HttpTrigger,
         served = trigger.path.rstrip("/")
         message = f"the path is served as `{served}`: to API Gateway a slash at the end makes it another path"
         findings.append(warning("path-slash-dropped", message, trigger.where, f"write `{served}`, and request that"))
-    return tuple(dataclasses.replace(trigger, path=path) for path in without_optional(trigger.path))
+    meant = without_braces(trigger.path)
+    if meant != trigger.path:
+        message = f"the path is read as `{meant}`: braces stand for a parameter in API Gateway, not in Motia"
+        findings.append(warning("path-braces-read", message, trigger.where, f"write `{meant}`"))
+    return tuple(dataclasses.replace(trigger, path=path) for path in without_optional(meant))
 
 
 def _documented(trigger: HttpTrigger, read: ApiStep | HttpTrigger1) -> HttpTrigger:

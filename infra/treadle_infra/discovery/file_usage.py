@@ -341,8 +341,11 @@ class _Reader:
     def _subscript(self, value: ast.expr, key: ast.expr) -> Kinds:
         if isinstance(key, ast.Constant) and key.value == "treadle.context":
             return _CONTEXT
+        base = self._kinds(value)
+        if any(kind.what == "context" for kind in base):
+            return self._getattr(value, key)
         found: set[Kind] = set()
-        for kind in self._kinds(value):
+        for kind in base:
             if kind.what == "streams":
                 found |= {
                     Kind("stream", text.text, kind.likely)
