@@ -141,9 +141,17 @@ def _info(manifest: Manifest, trigger: Trigger) -> TriggerInfo:
 
 
 class ChangeInput(dict[str, "Any"]):
-    """A change of state or of a stream; its members answer as attributes too, in camelCase or snake_case."""
+    """A change of state or of a stream; its members answer as attributes too, in camelCase or snake_case.
+
+    So do those of a stream's `event`: `change.event.type`.
+    """
 
     __slots__ = ()
+
+    def __init__(self, change: dict[str, Any]) -> None:
+        super().__init__(change)
+        if isinstance(change.get("event"), dict):
+            self["event"] = ChangeInput(change["event"])
 
     def __getattr__(self, name: str) -> Any:
         first, *rest = name.split("_")

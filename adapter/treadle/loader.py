@@ -86,7 +86,7 @@ class MotiaFinder:
     """Finds Treadle's own `motia`, where nothing else has that name."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        if name != "motia":
+        if name not in ("motia", "motia.types", "motia.step"):
             return None
         from importlib.machinery import ModuleSpec
         from importlib.util import find_spec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from support.discovered import codes, only, step_of, write
 from treadle_infra.app.model import CronTrigger
 from treadle_infra.artifacts.manifest_slice import manifest_slice
 from treadle_infra.discovery.discover import Discovery, discover
+from treadle_infra.interpreters import find_interpreter
 
 pytestmark = pytest.mark.motia("2.8", "the 1.0 dialect: several triggers, conditions, the module `motia`")
 
@@ -211,6 +213,68 @@ async def handler(args: MotiaHttpArgs, ctx: FlowContext) -> None:
     result = folder_of(tmp_path, source).run(asked("POST /w", {"a": 1})).answer.result
     assert (result["statusCode"], result["body"]) == (202, 'got {"a": 1}')
     assert result["headers"]["content-type"] == "text/plain"
+
+
+AWAITED = """
+from motia import Stream, StreamEvent, StepHandler, queue, stateManager
+from motia.types import FlowContext
+
+todos = Stream[dict]("todos")
+config = {"name": "Awaits", "triggers": [{"type": "event", "topic": "asked"}]}
+
+
+def present(group):
+    return stateManager.get(group, "a") is not None
+
+
+async def handler(data, ctx: FlowContext):
+    before = [todos.get("all", "one"), await todos.get("all", "one"), present("x")]
+    await todos.set("all", "one", {"n": 1})
+    changed = await stateManager.set("x", "a", {"n": 2})
+    after = [
+        (await todos.get("all", "one"))["n"],
+        todos.get("all", "one")["n"],
+        [item["n"] for item in await todos.get_group("all")],
+        present("x"),
+    ]
+    ctx.logger.info("seen", {"before": before, "changed": changed, "after": after})
+"""
+
+
+@pytest.mark.parametrize("version", ["", "3.13"], ids=["here", "3.13"])
+def test_calls_may_be_awaited_or_not(tmp_path: Path, aws: FakeAws, version: str) -> None:
+    """The release candidates' calls are awaited, as documents still show; those of 1.0 answer at once."""
+    run = folder_of(tmp_path, AWAITED).run(
+        batch(message("{}", metadata={"topic": "asked", "traceId": "t"})),
+        environment=aws.environment,
+        python=find_interpreter(version).path if version else sys.executable,
+    )
+    assert run.answer.result == {"batchItemFailures": []}, run.records[0]["error"]
+    (line,) = [line for line in run.lines("info") if line["msg"] == "seen"]
+    assert line["before"] == [None, None, False]
+    assert line["changed"] == {"old_value": None, "new_value": {"n": 2}}
+    assert line["after"] == [1, 1, [1], True]
+
+
+CANDIDATE = """
+from motia import ApiRouteConfig, ApiResponse, step_wrapper
+
+config = ApiRouteConfig(type="api", name="create-item", path="/items", method="POST", emits=["item.created"])
+
+
+async def handler(req, ctx):
+    await ctx.emit({"topic": "item.created", "data": req.body})
+    return ApiResponse(status=201, body={"id": "123"})
+
+
+step_wrapper(config, __file__, handler)
+"""
+
+
+def test_configs_of_the_release_candidates_are_of_the_first_dialect(tmp_path: Path, aws: FakeAws) -> None:
+    run = folder_of(tmp_path, CANDIDATE).run(asked("POST /items", {"a": 1}), environment=aws.environment)
+    assert run.answer.result["statusCode"] == 201
+    assert [json.loads(sent["Message"]) for sent in aws.of("Publish")] == [{"a": 1}]
 
 
 def test_outside_a_run_motia_s_functions_say_so(tmp_path: Path) -> None:

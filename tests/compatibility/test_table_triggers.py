@@ -53,7 +53,7 @@ PROJECT = {
 
         async def handler(input, ctx):
             note = {"input": dict(input), "type": ctx.trigger.type, "index": ctx.trigger.index, "trace": ctx.trace_id}
-            note["by_name"] = input.new_value if ctx.is_state() else [input.stream_name, input.event["type"]]
+            note["by_name"] = input.new_value if ctx.is_state() else [input.stream_name, input.event.type]
             await ctx.state.update("notes", "all", [{"type": "set", "path": f"n{note_id(input, ctx)}", "value": note}])
 
         def note_id(input, ctx):

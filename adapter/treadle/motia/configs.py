@@ -34,6 +34,24 @@ class StepConfig(Members):
     """`{"name", "triggers", "enqueues", ...}`"""
 
 
+class ApiRouteConfig(StepConfig):
+    """A config of the first dialect, as release candidates wrote it: `ApiRouteConfig(name=..., path=...)`."""
+
+    _type = "api"
+
+
+class EventConfig(StepConfig):
+    _type = "event"
+
+
+class CronConfig(StepConfig):
+    _type = "cron"
+
+
+class NoopConfig(StepConfig):
+    _type = "noop"
+
+
 class StreamConfig(Members):
     """`{"name", "schema", "baseConfig", ...}`"""
 

@@ -1,8 +1,10 @@
-"""What acts in the run that is under way: `enqueue`, `stateManager`, `Stream`, `logger`. No call needs an `await`."""
+"""What acts in the run that is under way: `enqueue`, `stateManager`, `Stream`, `logger`. Calls need no `await`."""
 
 from __future__ import annotations
 
 import sys
+
+from treadle.motia.awaited import is_awaited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +22,9 @@ def _context() -> Any:
 
 
 def _done(call: Any) -> Any:
-    """What an awaitable call of the context comes to, now."""
+    """What an awaitable call of the context comes to, now; the call itself where the step awaits it."""
+    if is_awaited(2):
+        return call
     try:
         call.send(None)
     except StopIteration as stop:
@@ -61,7 +65,10 @@ class StateManager:
 
     def set(self, scope: str, key: str, value: Any) -> dict[str, Any]:
         """Returns `{"old_value", "new_value"}`."""
-        return self.update(scope, key, [{"type": "set", "path": "", "value": value}])
+        changed: dict[str, Any] = _done(
+            _context().state.update(scope, key, [{"type": "set", "path": "", "value": value}])
+        )
+        return changed
 
     def update(self, scope: str, key: str, ops: Any) -> dict[str, Any]:
         changed: dict[str, Any] = _done(_context().state.update(scope, key, ops))

@@ -60,6 +60,14 @@ class StreamTriggerInput(_Shape):
     """What a handler gets for a change of a stream."""
 
 
+class StreamEvent(_Shape):
+    """What has happened to a stream's item: its `type` and its `data`."""
+
+
+class StepHandler(_Shape):
+    """A handler."""
+
+
 class StreamSubscription(_Shape):
     """What a client wants to follow."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -113,7 +113,7 @@ def read_step_config(
         return StepConfig(None, tuple(findings))
     if found.step is not None:
         step = dataclasses.replace(found.step, validation=config.get("validation") or defaults.validation)
-        findings += _unchecked(step, config, places)
+        findings += [*_unchecked(step, config, places), *_empty_topics(config, places)]
         found = dataclasses.replace(found, step=step)
     return dataclasses.replace(found, findings=tuple(findings))
 
@@ -281,7 +281,7 @@ def _read_trigger(
             path = places.of(*at, "path")
             route = HttpTrigger(METHODS[http.method], http.path, http.body_schema, path, middleware, condition)
             return _documented(route, http)
-        case "queue":
+        case "queue" | "event":
             queue = validate(QueueTrigger1, trigger, places, findings, _CODE, at)
             if queue is None:
                 return None
@@ -359,6 +359,14 @@ def _unchecked(step: Step, config: Mapping[str, Any], places: ConfigPlaces) -> l
             case CronTrigger() | StateTrigger() | StreamTrigger():
                 pass
     return list(dict.fromkeys(findings))
+
+
+def _empty_topics(config: Mapping[str, Any], places: ConfigPlaces) -> Iterator[Finding]:
+    for key in ("emits", "enqueues"):
+        for position, emit in enumerate(config.get(key) or ()):
+            if emit == "":
+                message = f"`{key}` has an empty text in it, which is no topic; it is left out"
+                yield warning("empty-topic", message, places.of(key, position), "name the topic, or write `[]`")
 
 
 def _usual_timeout(triggers: Sequence[Trigger], defaults: StepDefaults) -> int | None:

@@ -96,6 +96,13 @@ def _emit(emit: object) -> object:
     return {"topic": emit} if isinstance(emit, str) else emit
 
 
+def _without_empty(emits: object) -> object:
+    """The list without empty texts, which declare nothing; the reader warns of them."""
+    if not isinstance(emits, list):
+        return emits
+    return [emit for emit in cast("list[object]", emits) if emit != ""]
+
+
 def _action(action: str) -> str:
     if action == "*" or not _ACTION.match(action):
         hint = "a policy that allows everything is not least privilege" if action == "*" else None
@@ -139,6 +146,7 @@ class EmitConfig(_Object):
 
 
 EmitEntry = Annotated[EmitConfig, BeforeValidator(_emit)]
+Emits = Annotated[list[EmitEntry], BeforeValidator(_without_empty)]
 
 
 class PermissionConfig(_Object):
@@ -164,7 +172,7 @@ class _Step(_Object):
 
 class _Step0(_Step):
     type: str
-    emits: list[EmitEntry] = []
+    emits: Emits = []
     virtual_emits: list[EmitEntry] = []
 
 
@@ -217,7 +225,7 @@ class HttpTrigger1(_Object1):
 
 
 class QueueTrigger1(_Object1):
-    type: Literal["queue"]
+    type: Literal["queue", "event"]
     topic: Topic
     condition: Function | None = None
     input: Schema = None
@@ -248,8 +256,8 @@ class Step1(_Step):
     model_config = ConfigDict(populate_by_name=True)
 
     triggers: list[dict[str, Any]]
-    enqueues: list[EmitEntry] = []
-    emits: list[EmitEntry] = []
+    enqueues: Emits = []
+    emits: Emits = []
     virtual_enqueues: list[EmitEntry] = []
 
 

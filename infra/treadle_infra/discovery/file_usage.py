@@ -204,7 +204,7 @@ class _Reader:
             case ast.For() | ast.AsyncFor():
                 self._loop(node)
                 self._statements([*node.body, *node.orelse])
-            case ast.ImportFrom(module="motia", level=0):
+            case ast.ImportFrom(module="motia" | "motia.types" | "motia.step", level=0):
                 for alias in node.names:
                     if alias.name in _OF_MOTIA:
                         self._scope.bind(alias.asname or alias.name, frozenset({_OF_MOTIA[alias.name]}))
@@ -344,7 +344,7 @@ class _Reader:
         base = self._kinds(value)
         if any(kind.what == "context" for kind in base):
             return self._getattr(value, key)
-        found: set[Kind] = set()
+        found: set[Kind] = {kind for kind in base if kind.what == "stream_class"}  # `Stream[Todo]`
         for kind in base:
             if kind.what == "streams":
                 found |= {
