@@ -10,7 +10,12 @@ from mutants import start, survives
 from support.dev import Dev
 from support.permission_flow import Flow, statements
 
-_SAMPLE = ("role shop--dev--http-api--gateway: Invoke", "role shop--dev--Read: State", "queue shop--dev--Ship: Topics")
+_SAMPLE = (
+    "role shop--dev--http-api--gateway: Invoke",
+    "role shop--dev--Read: State",
+    "role shop--dev--_treadle-changes: Queues",
+    "queue shop--dev--Ship: Topics",
+)
 
 
 @pytest.fixture(scope="module")

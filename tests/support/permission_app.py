@@ -31,6 +31,7 @@ async def handler(req, context):
         "order": await context.state.get("orders", identifier),
         "shipped": await context.streams.orders.get("all", identifier),
         "listed": len(await context.streams.orders.get_group("all")),
+        "watched": [await context.state.get("watched", kind + identifier) for kind in ("state", "stream")],
     }}
 """
 _SHIP = """\
@@ -117,6 +118,21 @@ async def handler(req, context):
     context.logger.info("asked")
     return {"status": 200, "body": {"tidied": await context.state.get("tidied", req["pathParams"]["id"])}}
 """
+_WATCH = """\
+from motia import state, stream
+
+config = {
+    "name": "Watch",
+    "triggers": [state(condition=lambda change: change["scope"] == "orders"), stream("orders")],
+    "enqueues": [],
+}
+
+
+async def handler(change, context):
+    key = change["key"] if context.is_state() else change["id"]
+    await context.state.set("watched", change["type"] + key, True)
+    context.logger.info("seen", {"key": key})
+"""
 _STREAM = 'config = {"name": "%s", "schema": {"type": "object", "properties": {}}}\n'
 _AUTHENTICATE = """\
 def authenticate(request):
@@ -130,7 +146,7 @@ def permission_app(folder: Path) -> Path:
     project = folder / NAME
     for name, text in (
         *(("place", _PLACE), ("read", _READ), ("ship", _SHIP), ("bill", _BILL)),
-        *(("tidy", _TIDY), ("morning", _MORNING), ("note", _NOTE), ("tidied", _TIDIED)),
+        *(("tidy", _TIDY), ("morning", _MORNING), ("note", _NOTE), ("tidied", _TIDIED), ("watch", _WATCH)),
     ):
         write(project, f"steps/{name}_step.py", text)
     for name in ("orders", "news"):

@@ -20,7 +20,9 @@ from support.permission_app import NAME
 PREFIX = f"{NAME}--dev--"
 EVENT_STEPS = ("Ship", "Bill", "Note")
 CRON_STEPS = ("Tidy", "Morning")
-FUNCTIONS = (*EVENT_STEPS, *CRON_STEPS, "Place", "Read", "Tidied", "_treadle-websocket", "_treadle-broadcast")
+QUEUED_STEPS = (*EVENT_STEPS, "Watch")
+CHANGE_FUNCTIONS = ("_treadle-broadcast", "_treadle-changes")
+FUNCTIONS = (*QUEUED_STEPS, *CRON_STEPS, "Place", "Read", "Tidied", "_treadle-websocket", *CHANGE_FUNCTIONS)
 _PATIENCE_SECONDS = 3.0
 _DAY_SECONDS = 86_400
 _SCHEDULER_ROLE = f"{PREFIX}schedules--scheduler"
@@ -59,7 +61,7 @@ class Flow:
         """All checks. Raises FlowError for the first that fails."""
         self._clear()
         start_ms = time.time() * 1000  # functions are processes: their log lines bear the real time
-        self.orders_are_followed_shipped_and_billed()
+        self.orders_are_followed_shipped_billed_and_watched()
         self.what_nobody_understands_is_dead_lettered()
         self.changes_that_cannot_be_told_are_dead_lettered()
         self.queues_that_are_closed_have_their_messages_dead_lettered()
@@ -70,7 +72,7 @@ class Flow:
 
     # the checks
 
-    def orders_are_followed_shipped_and_billed(self) -> None:
+    def orders_are_followed_shipped_billed_and_watched(self) -> None:
         identifier = uuid.uuid4().hex
         try:
             with connect(self._dev.ready["ws"], open_timeout=self._patience) as socket:
@@ -86,9 +88,10 @@ class Flow:
         except (WebSocketException, OSError) as error:
             raise FlowError(f"websocket: {error}") from error
         self._until("the order is shipped and billed", lambda: self._is_billed(identifier))
+        self._until("its changes are watched", lambda: self._order(identifier)["watched"] == [True, True])
 
     def what_nobody_understands_is_dead_lettered(self) -> None:
-        for step in EVENT_STEPS:
+        for step in QUEUED_STEPS:
             marker = f"not json {uuid.uuid4().hex}"
             self._sqs.send_message(QueueUrl=self._url(step), MessageBody=marker)
             self._dead(step, marker)
@@ -100,6 +103,10 @@ class Flow:
         self._dead("_treadle-broadcast", "", turning_seconds=60)
         key = {"group": poison["group"], "id": poison["id"]}
         self._dev.client("dynamodb").delete_item(TableName=f"{PREFIX}orders--stream", Key=key)
+        self._empty("_treadle-changes")
+        strange = {"group": {"S": "strange"}, "key": {"S": uuid.uuid4().hex}, "note": {"S": "no value"}}
+        self._dev.client("dynamodb").put_item(TableName=f"{PREFIX}state", Item=strange)
+        self._dead("_treadle-changes", "no value", turning_seconds=60)
 
     def queues_that_are_closed_have_their_messages_dead_lettered(self) -> None:
         for step, topic in zip(EVENT_STEPS, ("order-placed", "order-shipped", "tidied"), strict=True):
@@ -146,11 +153,15 @@ class Flow:
             raise FlowError(f"POST /orders: {answer.status} {answer.body[:200]!r}")
 
     def _is_billed(self, identifier: str) -> bool:
+        found = self._order(identifier)
+        return bool(found["order"].get("billed") and found["shipped"].get("carrier") and found["listed"])
+
+    def _order(self, identifier: str) -> dict[str, Any]:
         answer = self._dev.http("GET", f"/orders/{identifier}")
         if answer.status != 200:
             raise FlowError(f"GET /orders: {answer.status} {answer.body[:200]!r}")
-        found = answer.json()
-        return bool(found["order"].get("billed") and found["shipped"].get("carrier") and found["listed"])
+        found: dict[str, Any] = answer.json()
+        return found
 
     def _tidied(self, identifier: str) -> bool:
         answer = self._dev.http("GET", f"/tidied/{identifier}")
@@ -185,7 +196,7 @@ class Flow:
 
     def _clear(self) -> None:
         self._dev.advance(61)  # pollers begin anew, with the permissions that there are now
-        for step in (*EVENT_STEPS, *CRON_STEPS, "_treadle-broadcast"):
+        for step in (*QUEUED_STEPS, *CRON_STEPS, *CHANGE_FUNCTIONS):
             self._empty(step)
 
     def _until(self, what: str, look: Callable[[], object]) -> None:
