@@ -9,6 +9,7 @@ import stat
 import urllib.request
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -444,3 +445,12 @@ def test_layers_are_unpacked_once_and_laid_over_one_another(tmp_path: Path) -> N
     assert len(made) == 3
     asyncio.run(layers.root(version))
     assert {path.name: path.stat().st_ino for path in tmp_path.iterdir()} == made
+
+
+def test_functions_with_different_layers_start_at_the_same_time(account: Account) -> None:
+    names = [unique("layer") for _ in range(4)]
+    arns = [publish(account.client, name, layer_zip({"python/name.py": f"NAME = {name!r}"})) for name in names]
+    source = "import name\n\ndef handler(event, context):\n    return name.NAME\n"
+    functions = [account.make(source, Layers=[one["LayerVersionArn"]]) for one in arns]
+    with ThreadPoolExecutor(len(functions)) as pool:
+        assert list(pool.map(lambda function: invoke(account.client, function, None), functions)) == names

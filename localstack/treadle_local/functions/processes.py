@@ -204,6 +204,7 @@ class _Parent:
         self._answers: deque[asyncio.Future[int]] = deque()
         self._endings: dict[int, asyncio.Future[_End]] = {}
         self._ready: asyncio.Future[bool] = self._loop.create_future()
+        self._forks_under_way = 0
         self.has_ended = False
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -222,10 +223,17 @@ class _Parent:
 
     @property
     def is_idle(self) -> bool:
-        return not (self._answers or self._endings)
+        return not (self._forks_under_way or self._answers or self._endings)
 
     async def fork(self, launch: Launch, output: int) -> Process:
         """Raises TreadleError `function-process-refused`."""
+        self._forks_under_way += 1
+        try:
+            return await self._fork(launch, output)
+        finally:
+            self._forks_under_way -= 1
+
+    async def _fork(self, launch: Launch, output: int) -> Process:
         is_sealed = await asyncio.shield(self._ready)
         environment = dict(launch.environment)
         if not is_sealed:
