@@ -452,6 +452,40 @@ def test_the_logger_writes_one_json_object_a_line_and_never_raises(folder: StepF
     assert done.answer.result["statusCode"] == 200
 
 
+@pytest.mark.motia("6", "the logger also takes what Python's logging takes, and no call of it fails a step")
+def test_the_logger_takes_what_pythons_logging_takes(folder: StepFolder, aws: FakeAws) -> None:
+    body = """
+    c.logger.info("%s of %d", "one", 2)
+    c.logger.info("100% done", "sure", {"a": 1})
+    c.logger.info("%s", {"a": 1})
+    c.logger.warn("fields", {"a": 1}, {"b": 2}, c=3, extra={"d": 4}, level=5, stacklevel=2)
+    c.logger.info("keyword", args={"a": 1})
+    c.logger.error("nothing is handled", exc_info=True)
+    try:
+        raise LookupError("gone")
+    except LookupError as error:
+        import sys
+        c.logger.error("true", exc_info=True)
+        c.logger.error("itself", {"a": 1}, exc_info=error)
+        c.logger.error("as tuple", exc_info=sys.exc_info())
+    c.logger.debug("%s", object())
+    return {"status": 200}
+    """
+    done = run(folder, aws, body)
+    formatted, percent, mapping, fields, keyword, nothing, *failures, _ = done.log
+    assert formatted["msg"] == "one of 2"
+    assert (percent["msg"], percent["data"], percent["a"]) == ("100% done", "sure", 1)
+    assert (mapping["msg"], mapping["a"]) == ("%s", 1)
+    assert {key: fields[key] for key in ("a", "b", "c", "d", "_level")} == {"a": 1, "b": 2, "c": 3, "d": 4, "_level": 5}
+    assert "stacklevel" not in fields
+    assert keyword["a"] == 1
+    assert "stack" not in nothing
+    assert [line["msg"] for line in failures] == ["true", "itself", "as tuple"]
+    assert all((line["errorType"], line["errorMessage"]) == ("LookupError", "gone") for line in failures)
+    assert failures[1]["a"] == 1
+    assert done.answer.result["statusCode"] == 200
+
+
 def test_log_level_leaves_out_what_is_below_it(folder: StepFolder) -> None:
     folder.step("""
         def handler(req, c):

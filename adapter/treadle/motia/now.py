@@ -133,27 +133,30 @@ class Stream:
 class Logger:
     """The run's log. What is logged where no handler runs goes out as plain lines."""
 
-    def _log(self, level: str, message: object, data: object = None) -> None:
+    def _log(self, level: str, message: object, args: tuple[object, ...], fields: dict[str, object]) -> None:
         try:
             logger = _context().logger
         except RuntimeError:
-            print(message if data is None else f"{message} {data}")
+            print(message, *args, *([fields] if fields else ()))
         else:
-            getattr(logger, level)(message, data)
+            getattr(logger, level)(message, *args, **fields)
 
-    def info(self, message: object, data: object = None) -> None:
-        self._log("info", message, data)
+    def info(self, message: object, *args: object, **fields: object) -> None:
+        self._log("info", message, args, fields)
 
-    def warn(self, message: object, data: object = None) -> None:
-        self._log("warn", message, data)
+    def warn(self, message: object, *args: object, **fields: object) -> None:
+        self._log("warn", message, args, fields)
 
     warning = warn
 
-    def error(self, message: object, data: object = None) -> None:
-        self._log("error", message, data)
+    def error(self, message: object, *args: object, **fields: object) -> None:
+        self._log("error", message, args, fields)
 
-    def debug(self, message: object, data: object = None) -> None:
-        self._log("debug", message, data)
+    def exception(self, message: object, *args: object, **fields: object) -> None:
+        self._log("exception", message, args, fields)
+
+    def debug(self, message: object, *args: object, **fields: object) -> None:
+        self._log("debug", message, args, fields)
 
 
 logger = Logger()
