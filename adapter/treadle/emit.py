@@ -105,7 +105,8 @@ class Emit:
 
 
 def _topic(event: object) -> str:
-    topic = event.get("topic") if isinstance(event, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    """The message's topic; Motia's first versions called it `type`, and steps of that time still do."""
+    topic = event.get("topic", event.get("type")) if isinstance(event, dict) else None  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType, reportUnknownVariableType]
     if not isinstance(topic, str) or not topic:
         raise TypeError('emit takes a dict such as {"topic": "order.created", "data": ...}, with a text as "topic"')
     return topic

@@ -218,6 +218,12 @@ def test_an_undeclared_emit_is_refused_as_in_motia(folder: StepFolder, aws: Fake
     assert done.records[0]["emits"] == []
 
 
+def test_an_emit_may_name_its_topic_type_as_motias_first_versions_had_it(folder: StepFolder, aws: FakeAws) -> None:
+    done = run(folder, aws, "await c.emit({'type': 'a', 'data': 1}); await c.emit({'type': 'x'})", emits=["a"])
+    assert [emit["topic"] for emit in done.records[0]["emits"]] == ["a"]
+    assert any(line["msg"].startswith("[INVALID EMIT] step Step emits to `x`") for line in done.lines("error"))
+
+
 def test_a_topic_that_is_not_there_is_named(folder: StepFolder, aws: FakeAws) -> None:
     aws.replies["Publish"] = [xml_failure("NotFound", "Topic does not exist", 404)]
     found = error(folder, aws, "await c.emit({'topic': 'order.created', 'data': 1})")

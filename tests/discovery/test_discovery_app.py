@@ -413,6 +413,14 @@ def test_dotted_python_names_are_read_with_a_warning(find: Find) -> None:
     assert [stream.name for stream in discovery.app.streams] == ["chat"]
 
 
+def test_an_old_dotted_file_gives_way_to_the_file_that_motia_finds(find: Find) -> None:
+    discovery = find({"steps/hello.step.py": api(), "steps/hello_step.py": api(), "steps/old.step.py": api()})
+    assert codes(discovery) == ["dotted-file-name"] * 4
+    assert {finding.severity for finding in discovery.findings} == {"warning"}
+    assert sum("is left out, as Motia does" in finding.message for finding in discovery.findings) == 2
+    assert step_of(discovery).path == "steps/hello_step.py"
+
+
 @pytest.mark.motia("1", "steps in other languages are told by name; .tsx files are none")
 @pytest.mark.parametrize(
     "name", ["a.step.ts", "a_step.js", "a.step.js", "a_step.ts", "a.stream.ts", "a_stream.js", "a_step.rb"]

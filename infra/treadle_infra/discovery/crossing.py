@@ -17,6 +17,7 @@ from treadle_infra.app.model import (
     TopicTrigger,
 )
 from treadle_infra.app.paths import route_shape
+from treadle_infra.discovery.files import has_dotted_name
 from treadle_infra.discovery.places import ConfigPlaces
 from treadle_infra.discovery.usage import UsagePlaces
 
@@ -32,17 +33,26 @@ class FoundStep:
 
 
 def without_duplicate_steps(steps: Iterable[FoundStep], findings: list[Finding]) -> list[FoundStep]:
-    """The steps without those whose name or whose route an earlier one has; IAM's role names ignore case."""
+    """The steps without those whose name or whose route an earlier one has; IAM's role names ignore case.
+
+    Files that Motia does not find come after all others: an old `x.step.py` beside its `x_step.py` is in nobody's way.
+    """
+    given = list(steps)
     names: dict[str, Step] = {}
     routes: dict[str, tuple[Step, HttpTrigger]] = {}
-    kept: list[FoundStep] = []
-    for found in steps:
+    left_out: set[str] = set()
+    for found in sorted(given, key=lambda one: has_dotted_name(one.step.path)):
         step = found.step
         problems = [*_name_problem(found, names), *_route_problems(step, routes)]
-        findings += problems
-        if not problems:
-            kept.append(found)
-    return kept
+        if problems:
+            left_out.add(step.path)
+            findings += [_left_out(step, problems[0])] if has_dotted_name(step.path) else problems
+    return [found for found in given if found.step.path not in left_out]
+
+
+def _left_out(step: Step, problem: Finding) -> Finding:
+    message = f"`{step.path}` is left out, as Motia does with Python files of this name: {problem.message}"
+    return warning("dotted-file-name", message, problem.where, "delete it, or rename it and what it shares")
 
 
 def _name_problem(found: FoundStep, names: dict[str, Step]) -> Iterator[Finding]:

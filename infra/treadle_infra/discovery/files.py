@@ -61,6 +61,12 @@ def find_files(project: Path) -> ProjectFiles:
     return ProjectFiles(tuple(files), tuple(findings))
 
 
+def has_dotted_name(path: str) -> bool:
+    """Whether it is a `x.step.py` or `x.stream.py`, which Motia does not find."""
+    match = _PYTHON.match(path.rpartition("/")[2])
+    return match is not None and match["mark"] == "."
+
+
 def _walk(project: Path, findings: list[Finding]) -> Iterator[str]:
     """Paths of all files, relative to the project. A folder that is linked to is entered once."""
     entered: set[tuple[int, int]] = set()
