@@ -325,6 +325,39 @@ def test_what_can_access_says_or_does_decides(
     assert bool(done.lines("error")) == logged
 
 
+@pytest.mark.parametrize(
+    ("source", "joined", "logged"),
+    [
+        ("def on_join(subscription, context, auth):\n    return None", True, False),
+        (
+            "async def on_join(s, c, a):\n    return {'unauthorized': s.group_id == 'inbox' and s.id is None}",
+            False,
+            False,
+        ),
+        (
+            "def on_join(s, c, a):\n    return {'unauthorized': (s['groupId'], a, not c.trace_id) != ('inbox', 1, 0)}",
+            True,
+            False,
+        ),
+        ("class Refusal:\n    unauthorized = True\ndef on_join(s, c, a):\n    return Refusal()", False, False),
+        ("def on_join(s, c, a):\n    c.state.set('g', 'k', 1)", False, True),
+        ("on_join = 5", False, True),
+        ("def on_join(s, c, a): pass\ndef can_access(s, c): return False", False, False),
+        ("def on_join(s, c, a): return {'unauthorized': True}\ndef can_access(s, c): return True", False, False),
+    ],
+)
+def test_on_join_of_motia_1_lets_join_unless_it_refuses(
+    folder: StepFolder, aws: FakeAws, source: str, joined: bool, logged: bool
+) -> None:
+    project(folder, "def authenticate(request):\n    return 1", "can_access = None")
+    config = f"config = {{'name': '{STREAM}', 'canAccess': globals().get('can_access'), 'onJoin': on_join}}"
+    folder.write("steps/messages_stream.py", f"{source}\n{config}\n")
+    done = run(folder, aws, connecting("c1="), joining("c1=", "inbox"))
+    (frame,) = aws.sockets["c1="]
+    assert (frame["event"]["type"] == "sync") == joined
+    assert bool(done.lines("error")) == logged
+
+
 def test_an_unknown_stream_is_refused_by_name(app: LiveApp) -> None:
     app.connect("c1=")
     app.send(joining("c1=", "inbox", streamName="nosuch"))

@@ -39,6 +39,28 @@ def test_a_stream_says_that_it_is_asked_who_may_follow_it(find: Find, key: str, 
     assert stream.files == (("rules.py", "steps/chat_stream.py") if "rules" in function else ("steps/chat_stream.py",))
 
 
+@pytest.mark.parametrize("key", ["onJoin", "on_join"])
+def test_a_stream_may_ask_at_each_join_as_in_motia_1(find: Find, key: str) -> None:
+    definition = f'import rules\nconfig = {{"name": "chat", "{key}": rules.joining}}'
+    rules = "async def joining(subscription, context, auth): return None"
+    discovery = find({"steps/chat_stream.py": definition, "steps/a_step.py": api(), "rules.py": rules})
+    assert discovery.findings == ()
+    (stream,) = discovery.app.streams
+    assert (stream.checks_access, stream.files) == (True, ("rules.py", "steps/chat_stream.py"))
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ('"onJoin": lambda subscription: None', "is called with 3 arguments (subscription, context, auth); it takes 1"),
+        ('"onJoin": lambda s, c, a: None, "access": "open"', "either `onJoin`, which decides, or is open"),
+    ],
+)
+def test_a_rule_that_cannot_be_asked_is_found(find: Find, config: str, says: str) -> None:
+    discovery = find({"steps/chat_stream.py": f'config = {{"name": "chat", {config}}}', "steps/a_step.py": api()})
+    assert says in only(discovery, "stream-config-invalid").message
+
+
 def test_a_stream_that_is_open_needs_no_files(find: Find) -> None:
     (stream,) = find({"steps/chat_stream.py": 'config = {"name": "chat", "canAccess": None}'}).app.streams
     assert (stream.checks_access, stream.files) == (False, ())

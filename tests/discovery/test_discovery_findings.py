@@ -258,7 +258,6 @@ CASES: list[tuple[str, Files, int | str, str]] = [
         "steps/a_step.py:3",
         "the stored value itself, or None",
     ),
-    ("stream-access-rules-not-supported-yet", stream('"onJoin": print'), "steps/a_stream.py:2", "`onJoin`"),
     ("stream-access-rules-not-supported-yet", stream('"on_leave": print'), "steps/a_stream.py:2", "`onLeave`"),
     ("stream-config-invalid", stream('"canAccess": True'), "steps/a_stream.py:2", "must be a function; got `True`"),
     ("stream-config-invalid", stream('"can_access": "f"'), "steps/a_stream.py:2", "must be a function"),

@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from treadle.live.session import Session
     from treadle.live.slice import SystemSlice
     from treadle.logger import Logger
     from treadle.shapes import Event, Json, UserHandler
@@ -23,6 +24,8 @@ ANONYMOUS = "null"
 """The context, as JSON text, of a connection that nothing is known of."""
 _ACCESS_KEY = "canAccess"
 _ACCESS_KEYS = (_ACCESS_KEY, "can_access")
+_JOIN_KEY = "onJoin"
+_JOIN_KEYS = (_JOIN_KEY, "on_join")
 
 
 class AuthenticationFailed(Exception):  # noqa: N818 - an answer that callers expect
@@ -32,14 +35,14 @@ class AuthenticationFailed(Exception):  # noqa: N818 - an answer that callers ex
 class Access:
     """The app's own functions, loaded when the process starts: then Lambda gives it a whole CPU."""
 
-    __slots__ = ("_authenticate", "_checks", "_slice", "project_root")
+    __slots__ = ("_authenticate", "_rules", "_slice", "project_root")
 
     def __init__(self, system_slice: SystemSlice, project_root: str) -> None:
         """What cannot be loaded is logged, and refuses whoever asks for it."""
         self._slice = system_slice
         self.project_root = project_root
         self._authenticate: UserHandler | None = None
-        self._checks: dict[str, UserHandler] = {}
+        self._rules: dict[str, dict[str, UserHandler]] = {}
         if os.path.isdir(project_root):  # noqa: PTH112 - pathlib is not loaded at a cold start
             os.chdir(project_root)
         if system_slice.secrets:  # what fails here ends the process, and is tried again by the next one
@@ -47,11 +50,11 @@ class Access:
 
             fetch_secrets(system_slice.secrets)
         if system_slice.authenticate is not None:
-            self._authenticate = self._loaded(system_slice.authenticate.source, system_slice.authenticate.function)
+            loaded = self._loaded(system_slice.authenticate.source, system_slice.authenticate.function)
+            self._authenticate = loaded.get(system_slice.authenticate.function)
         for stream, source in system_slice.streams.items():
-            check = None if source is None else self._loaded(source, None)
-            if check is not None:
-                self._checks[stream] = check
+            if source is not None:
+                self._rules[stream] = self._loaded(source, None)
 
     def context_of(self, event: Event, logger: Logger) -> str:
         """The JSON text of the context that the app gives a new connection.
@@ -75,36 +78,44 @@ class Access:
         """True where the app has a stream of that name."""
         return stream in self._slice.streams
 
-    def allows(self, stream: str, subscription: dict[str, Json], context: Json, logger: Logger) -> bool:
+    def allows(self, stream: str, subscription: dict[str, Json], context: Json, session: Session) -> bool:
         """True where a connection with this context may follow the group, or the item in it, that is named."""
+        logger = session.logger
         if self._slice.streams[stream] is None:
             if stream in self._slice.open_streams or os.environ.get(LETS_ALL_IN) == "1":
                 return True
             logger.warn(f"A join is refused: stream {stream} has neither `{_ACCESS_KEY}` nor `access: open`")
             return False
-        check = self._checks.get(stream)
-        if check is None:
+        rules = self._rules[stream]
+        if not rules:
             logger.error(f"A join is refused: {_ACCESS_KEY} of stream {stream} could not be loaded")
             return False
+        asked = ""
         try:
-            return bool(call_handler(check, (subscription, context), logger))
+            for asked, rule in rules.items():
+                if not _agrees(asked, rule, subscription, context, session):
+                    return False
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            logger.failure(f"A join is refused: {_ACCESS_KEY} of stream {stream} raised", error)
+            logger.failure(f"A join is refused: {asked} of stream {stream} raised", error)
             return False
+        return True
 
-    def _loaded(self, source: str, function: str | None) -> UserHandler | None:
-        """The function of that name in a file, or where none is named the one in its stream's definition."""
+    def _loaded(self, source: str, function: str | None) -> dict[str, UserHandler]:
+        """The function of that name in a file, or where none is named the rules in its stream's definition, by key.
+
+        Empty where any of it cannot be had.
+        """
         try:
             module = load_module(self.project_root, source, self._slice.package)
             if function is not None:
-                found: Any = getattr(module, function, None)
+                found: dict[str, Any] = {function: getattr(module, function, None)}
                 name = f"function `{function}`"
             else:
-                found = _access_check(getattr(module, "config", None))
+                found = _access_rules(getattr(module, "config", None))
                 name = f"function at `{_ACCESS_KEY}` of its `config`"
-            if not callable(found):
+            if not found or not all(map(callable, found.values())):
                 raise ConfigurationError(f"{source} has no {name}")
         except KeyboardInterrupt:
             raise
@@ -112,15 +123,28 @@ class Access:
             from treadle.logger import error_fields
 
             write_line({"level": "error", "msg": f"{source} cannot be loaded", **error_fields(error)})
-            return None
-        return found  # type: ignore[no-any-return]
+            return {}
+        return found
 
 
-def _access_check(config: object) -> object:
-    """What a stream's config, a dict or an object with attributes, has under either spelling."""
+def _agrees(key: str, rule: UserHandler, subscription: dict[str, Json], context: Json, session: Session) -> bool:
+    if key == _ACCESS_KEY:
+        return bool(call_handler(rule, (subscription, context), session.logger))
+    from treadle.live.join_rule import lets_join
+
+    return lets_join(rule, subscription, context, session.trace_id, session.logger)
+
+
+def _access_rules(config: object) -> dict[str, Any]:
+    """What a stream's config, a dict or an object with attributes, has of `canAccess` and `onJoin`, in this order."""
     fields = object_or_none(config)
-    values = [getattr(config, key, None) if fields is None else fields.get(key) for key in _ACCESS_KEYS]
-    return next((value for value in values if value is not None), None)
+    rules: dict[str, Any] = {}
+    for keys in (_ACCESS_KEYS, _JOIN_KEYS):
+        values = [getattr(config, key, None) if fields is None else fields.get(key) for key in keys]
+        rule = next((value for value in values if value is not None), None)
+        if rule is not None:
+            rules[keys[0]] = rule
+    return rules
 
 
 def offers_authorization(event: Event) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Session:
     """The event's connection, log and record. `refused` is the code with which the client was refused something."""
 
-    __slots__ = ("connection_id", "logger", "record", "refused", "resources", "sockets", "table")
+    __slots__ = ("connection_id", "logger", "record", "refused", "resources", "sockets", "table", "trace_id")
 
     def __init__(
         self, process: SystemProcess, lambda_context: LambdaContext, connection_id: str, route_key: str, trace: Trace
@@ -30,6 +30,7 @@ class Session:
         request_id = lambda_context.aws_request_id
         self.refused: str | None = None
         self.connection_id = connection_id
+        self.trace_id = trace.trace_id
         self.resources: Resources = process.resources(lambda_context)
         self.logger = Logger(trace_id=trace.trace_id, step=WEBSOCKET, flows=(), request_id=request_id)
         self.record = InvocationRecord(

@@ -140,9 +140,9 @@ def _refusal(session: Session, access: Access, connection: Connection, place: Pl
     asked: dict[str, Json] = {"groupId": place.group}
     if place.item_id is not None:
         asked["id"] = place.item_id
-    return (
-        None if access.allows(place.stream, asked, json.loads(connection.context), session.logger) else "Access denied"
-    )
+    context: Json = json.loads(connection.context)
+    may_join = access.allows(place.stream, asked, context, session)
+    return None if may_join else "Access denied"
 
 
 def _leave(session: Session, subscription: Subscription, at_ms: int) -> None:

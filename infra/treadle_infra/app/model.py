@@ -221,9 +221,10 @@ class Step:
 class Stream:
     """A named collection of items that clients can follow. `where` None means: used by a step, defined nowhere.
 
-    `checks_access`: its definition has a `canAccess`, asked for each join. `is_open`: everybody may follow it, on any
-    stage; with neither, everybody may in `treadle dev`, and nobody elsewhere. `files` is then the import closure of the
-    definition's file (that file among them), relative to the project, sorted; `imports` what they import from packages.
+    `checks_access`: its definition has a `canAccess` or `onJoin`, asked at each join. `is_open`: everybody may follow
+    it, on any stage; with neither, everybody may in `treadle dev`, and nobody elsewhere. `files` is then the import
+    closure of the definition's file (that file among them), relative to the project, sorted; `imports` what they
+    import from packages.
     """
 
     name: str

@@ -134,20 +134,24 @@ def read_stream_config(config: Mapping[str, Any], places: ConfigPlaces) -> tuple
             findings.append(
                 error(_STREAM_CODE, f"`baseConfig.storageType` must be `default`; got {shown(storage)}", where)
             )
-    for key, function in (("onJoin", stream.on_join), ("onLeave", stream.on_leave)):
+    if stream.on_leave is not None:
+        message = "`onLeave` of a stream is not supported yet"
+        hint = "take it out; `onJoin` and `canAccess` say who may follow the stream"
+        findings.append(error("stream-access-rules-not-supported-yet", message, places.of("onLeave"), hint))
+    rules = {
+        "canAccess": (stream.can_access, ("subscription", "context")),
+        "onJoin": (stream.on_join, ("subscription", "context", "auth")),
+    }
+    asked = {key: rule for key, rule in rules.items() if rule[0] is not None}
+    for key, (function, parameters) in asked.items():
         if function is not None:
-            message = f"`{key}` of a stream is not supported yet"
-            hint = "say who may follow the stream in `canAccess`"
-            findings.append(error("stream-access-rules-not-supported-yet", message, places.of(key), hint))
-    if stream.can_access is not None:
-        parameters = ("subscription", "context")
-        findings += check_function(stream.can_access, "canAccess", parameters, _STREAM_CODE, places.of("canAccess"))
-        if stream.access is not None:
-            message = "a stream has either `canAccess`, which decides, or is open to all"
-            findings.append(error(_STREAM_CODE, message, places.of("access"), "take one of them out"))
+            findings += check_function(function, key, parameters, _STREAM_CODE, places.of(key))
+    if asked and stream.access is not None:
+        message = f"a stream has either `{next(iter(asked))}`, which decides, or is open to all"
+        findings.append(error(_STREAM_CODE, message, places.of("access"), "take one of them out"))
     if findings:
         return None, findings
-    checks, is_open = stream.can_access is not None, stream.access == "open"
+    checks, is_open = bool(asked), stream.access == "open"
     return Stream(stream.name, places.config, stream.stream_schema, checks, is_open), findings
 
 
