@@ -60,8 +60,8 @@ def simplified(value: object) -> object:
     """`value` one step closer to JSON; its parts are left as they are. Never gives back what it got.
 
     Models are dumped, dataclasses, named tuples and plain objects become dicts of their fields, sets and tuples lists,
-    dates ISO 8601 texts, bytes base64, exceptions their message. `Decimal` is the caller's business: JSON and DynamoDB
-    hold it in different ways.
+    dates ISO 8601 texts, bytes base64, arrays lists, exceptions their message. `Decimal` is the caller's business: JSON
+    and DynamoDB hold it in different ways.
     Raises: InvalidValue for what has no JSON form.
     """
     if isinstance(value, Enum):
@@ -98,6 +98,9 @@ def _simplified_builtin(value: object) -> object:
         import binascii
 
         return binascii.b2a_base64(bytes(value), newline=False).decode("ascii")  # pyright: ignore[reportUnknownArgumentType]
+    tolist = getattr(value, "tolist", None)
+    if callable(tolist):  # arrays and numbers of numpy
+        return tolist()
     fspath = getattr(value, "__fspath__", None)
     if callable(fspath):
         return fspath()
@@ -127,7 +130,7 @@ def is_decimal(value: object) -> bool:
 
 def is_missing(value: object) -> bool:
     """True for what `state.get` gave in a None's place, and nobody has written into."""
-    return not value and _is_instance(value, "treadle.state_values", "MissingValue")
+    return _is_instance(value, "treadle.state_values", "MissingValue") and not value
 
 
 def _is_instance(value: object, module: str, name: str) -> bool:

@@ -87,7 +87,8 @@ def compile_project(
     with stopwatch.phase("check"):
         found = packages.without_consequences(discovery.findings)
         findings = [*packages.findings, *found, *layers.findings, *bundles.findings, *check(topology)]
-        findings += check_sizes(app, bundles.artifacts, layers)
+        is_for_aws = options.packages is None or options.packages.target == "aws"
+        findings += check_sizes(app, bundles.artifacts, layers, is_for_aws=is_for_aws)
         findings += undeclared_access(app) if options.is_for_aws else ()
     with stopwatch.phase("synthesize"):
         assembly = None

@@ -105,6 +105,8 @@ class Emulator:
         self.region = region
         self.clock = clock
         self.moto = moto
+        self.unlimited_objects: set[tuple[str, str]] = set()
+        """Buckets and keys of layers that may have any size."""
         self._watcher = watcher
         self._persistence = persistence
         self.local_environment = local_environment
@@ -331,6 +333,9 @@ class Emulator:
             self._watcher.log(line)
 
     # what the Lambda service needs around it
+
+    def is_unlimited(self, bucket: str, key: str) -> bool:
+        return (bucket, key) in self.unlimited_objects
 
     async def read_object(self, bucket: str, key: str) -> bytes:
         deposited = self.moto.deposited(bucket, key)

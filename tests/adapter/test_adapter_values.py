@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -100,6 +101,26 @@ def test_a_value_nested_too_deeply_or_in_itself_is_refused() -> None:
     value.append(value)
     with pytest.raises(InvalidValue, match="nested deeper than 32 levels"):
         encode(value)
+
+
+class Vector:
+    """As numpy's arrays are: its truth is an error."""
+
+    def __init__(self, *numbers: float) -> None:
+        self._numbers = numbers
+
+    def __bool__(self) -> bool:
+        raise ValueError("ambiguous")
+
+    def tolist(self) -> list[float]:
+        return list(self._numbers)
+
+
+def test_arrays_become_lists() -> None:
+    value = {"embedding": Vector(0.5, 1.0), "parts": [array("d", [2.0])]}
+    wanted = {"embedding": [0.5, 1.0], "parts": [[2.0]]}
+    assert decode(encode(value)) == wanted
+    assert json.loads(dump_json(value, "body")) == wanted
 
 
 def test_python_values_are_stored_as_in_a_body() -> None:

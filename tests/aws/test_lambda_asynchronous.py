@@ -31,6 +31,9 @@ class Surroundings:
     async def read_object(self, bucket: str, key: str) -> bytes:
         raise AwsError("NoSuchKey", "The specified key does not exist.", status=404)
 
+    def is_unlimited(self, bucket: str, key: str) -> bool:
+        return False
+
     def trusts(self, role_arn: str, service_principal: str) -> bool | None:
         return True
 

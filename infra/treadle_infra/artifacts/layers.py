@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from treadle.names import WEBSOCKET
-from treadle_infra.app.findings import Finding, SourceLocation, error
+from treadle_infra.app.findings import Finding, SourceLocation, error, has_errors, warning
 from treadle_infra.app.model import App, PackageSet
 from treadle_infra.artifacts.archive import ArchiveEntry, build_archive, deflated_entry
 from treadle_infra.artifacts.files import replace_file
@@ -58,11 +58,14 @@ class _Need:
     where: SourceLocation | None
 
 
-def build_layers(app: App, installed: Installed, cache_directory: Path, place_of: PlaceOf) -> Layers:
+def build_layers(
+    app: App, installed: Installed, cache_directory: Path, place_of: PlaceOf, *, is_for_aws: bool = True
+) -> Layers:
     """The packages that each function runs with, zipped once for each set; a zip that is there is not made again.
 
     A layer's key depends on the paths and contents of the packages' files only, bytecode aside. Findings about a
-    package point at its place in the project's requirements.
+    package point at its place in the project's requirements. What is too large for Lambda is refused `is_for_aws`, and
+    else a warning.
     """
     sets: dict[str, PackageSet] = {}
     artifacts: dict[str, Artifact] = {}
@@ -76,9 +79,9 @@ def build_layers(app: App, installed: Installed, cache_directory: Path, place_of
         distributions = by_imports[need.imports]
         if not distributions:
             continue
-        problems = [*_unloadable(distributions, place_of), *_too_large(need, distributions)]
-        if problems:
-            findings.update(dict.fromkeys(problems))
+        problems = [*_unloadable(distributions, place_of), *_too_large(need, distributions, is_for_aws=is_for_aws)]
+        findings.update(dict.fromkeys(problems))
+        if has_errors(problems):
             refused.add(need.function)
             continue
         files = sorted({file.path: file for one in distributions for file in one.files}.values(), key=_path)
@@ -145,10 +148,10 @@ def _unloadable(distributions: Iterable[Distribution], place_of: PlaceOf) -> Ite
             )
 
 
-def _too_large(need: _Need, distributions: tuple[Distribution, ...]) -> Iterator[Finding]:
+def _too_large(need: _Need, distributions: tuple[Distribution, ...], *, is_for_aws: bool) -> Iterator[Finding]:
     size = sum(one.size for one in distributions)
     if size > UNZIPPED_LIMIT_BYTES:
-        yield error(
+        yield (error if is_for_aws else warning)(
             "packages-too-large",
             f"the packages of `{need.function}` have {size:,} bytes and Lambda takes {UNZIPPED_LIMIT_BYTES:,} "
             f"unzipped:\n{size_tree(distributions)}",
@@ -157,14 +160,18 @@ def _too_large(need: _Need, distributions: tuple[Distribution, ...]) -> Iterator
         )
 
 
-def check_sizes(app: App, artifacts: Mapping[str, Artifact], layers: Layers) -> Iterator[Finding]:
+def check_sizes(
+    app: App, artifacts: Mapping[str, Artifact], layers: Layers, *, is_for_aws: bool = True
+) -> Iterator[Finding]:
     """The functions that are too large only together with their layer."""
     places = {step.name: step.where for step in app.steps}
     for function, packages in app.packages.items():
         artifact, layer = artifacts.get(function), layers.artifacts.get(packages.key)
         if artifact is None or layer is None or artifact.size + layer.size <= UNZIPPED_LIMIT_BYTES:
             continue
-        yield error(
+        if layer.size > UNZIPPED_LIMIT_BYTES:
+            continue  # too large by itself, which has been told
+        yield (error if is_for_aws else warning)(
             "packages-too-large",
             f"`{function}` has {artifact.size:,} bytes and its packages {layer.size:,}; Lambda takes "
             f"{UNZIPPED_LIMIT_BYTES:,} unzipped:\n{size_tree(layers.distributions[packages.key])}",

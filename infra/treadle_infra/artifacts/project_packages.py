@@ -67,7 +67,8 @@ class ProjectPackages:
         except TreadleError as problem:
             return Layers(findings=(problem.finding,), is_complete=False)
         forget_unused(cache)
-        return build_layers(app, installed, cache, self._requirements.place_of)
+        is_for_aws = self._options.target == "aws"
+        return build_layers(app, installed, cache, self._requirements.place_of, is_for_aws=is_for_aws)
 
     def placed(self, app: App, layers: Layers) -> App:
         """The app with its packages, on the target's architecture; without the steps whose packages cannot be had."""

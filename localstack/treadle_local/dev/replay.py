@@ -114,6 +114,8 @@ def _together(outputs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 async def _deposit_or_upload(emulator: Emulator, assembly: Replayable, bucket: str) -> None:
     """Hands over what the functions are made of: without S3 as long as nobody has called it."""
+    layers = (artifact["objectKey"] for artifact in assembly.manifest["artifacts"] if "packages" in artifact)
+    emulator.unlimited_objects.update((bucket, key) for key in layers)
     for artifact in assembly.manifest["artifacts"]:
         key = artifact["objectKey"]
         known = emulator.moto.deposited(bucket, key)

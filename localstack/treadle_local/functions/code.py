@@ -50,7 +50,8 @@ async def fetch(code: Params, backing: Backing) -> CodePackage:
     if zip_file is not None:
         return package(_decoded(zip_file))
     try:
-        return package(await backing.read_object(code["S3Bucket"], code["S3Key"]))
+        bucket, key = code["S3Bucket"], code["S3Key"]
+        return package(await backing.read_object(bucket, key), is_unlimited=backing.is_unlimited(bucket, key))
     except AwsError as error:
         if error.code not in ("NoSuchBucket", "NoSuchKey"):
             raise
@@ -59,7 +60,7 @@ async def fetch(code: Params, backing: Backing) -> CodePackage:
         ) from error
 
 
-def package(content: bytes) -> CodePackage:
+def package(content: bytes, *, is_unlimited: bool = False) -> CodePackage:
     """A zip file as a deployment package. Raises InvalidParameterValueException where it is none."""
     if not content:
         raise invalid("Uploaded file must be a non-empty zip")
@@ -73,10 +74,10 @@ def package(content: bytes) -> CodePackage:
     if not sizes:
         raise invalid("Uploaded file must be a non-empty zip")
     unzipped_size = sum(sizes)
-    if unzipped_size >= MAXIMUM_UNZIPPED_BYTES:
+    if unzipped_size >= MAXIMUM_UNZIPPED_BYTES and not is_unlimited:
         raise invalid(f"Unzipped size must be smaller than {MAXIMUM_UNZIPPED_BYTES} bytes")
     digest = base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
-    return CodePackage(digest, len(content), content, unzipped_size)
+    return CodePackage(digest, len(content), content, unzipped_size, is_unlimited)
 
 
 def _sizes_of_usual_zip(content: bytes) -> list[int] | None:

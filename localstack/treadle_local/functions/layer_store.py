@@ -130,6 +130,8 @@ def check_together(code: CodePackage, layers: Sequence[CodePackage]) -> None:
 
     Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (deployment package, unzipped)
     """
+    if any(layer.is_unlimited for layer in layers):
+        return
     of_layers = sum(layer.unzipped_size for layer in layers)
     if of_layers > MAXIMUM_UNZIPPED_BYTES:
         raise invalid(f"Layers consume more than the available size of {MAXIMUM_UNZIPPED_BYTES} bytes")

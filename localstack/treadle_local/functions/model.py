@@ -13,12 +13,13 @@ InvocationType = Literal["RequestResponse", "Event"]
 
 @dataclass(frozen=True, slots=True)
 class CodePackage:
-    """A deployment package. Two packages are equal when their hashes are."""
+    """A deployment package. Two packages are equal when their hashes are. `is_unlimited`: it may have any size."""
 
     sha256_base64: str
     size: int
     content: bytes = field(repr=False, compare=False)
     unzipped_size: int = field(default=0, compare=False)
+    is_unlimited: bool = field(default=False, compare=False)
 
     def read(self) -> bytes:
         """The zip file."""
@@ -152,6 +153,10 @@ class Backing(Protocol):
 
     async def read_object(self, bucket: str, key: str) -> bytes:
         """An S3 object. Raises AwsError NoSuchBucket, NoSuchKey."""
+        ...
+
+    def is_unlimited(self, bucket: str, key: str) -> bool:
+        """Whether an S3 object may have any size as a layer: those of `treadle dev`, which says so to its user."""
         ...
 
     def trusts(self, role_arn: str, service_principal: str) -> bool | None:
