@@ -451,6 +451,10 @@ def test_functions_with_different_layers_start_at_the_same_time(account: Account
     names = [unique("layer") for _ in range(4)]
     arns = [publish(account.client, name, layer_zip({"python/name.py": f"NAME = {name!r}"})) for name in names]
     source = "import name\n\ndef handler(event, context):\n    return name.NAME\n"
-    functions = [account.make(source, Layers=[one["LayerVersionArn"]]) for one in arns]
+    functions: list[str] = [account.make(source, Layers=[one["LayerVersionArn"]]) for one in arns]
+
+    def run(function: str) -> object:
+        return invoke(account.client, function, None)
+
     with ThreadPoolExecutor(len(functions)) as pool:
-        assert list(pool.map(lambda function: invoke(account.client, function, None), functions)) == names
+        assert list(pool.map(run, functions)) == names
